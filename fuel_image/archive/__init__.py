@@ -1,0 +1,1 @@
+"""A package archive, seen from outside."""

@@ -1,0 +1,308 @@
+"""Fetching over HTTP and from files.
+
+Owns every byte that comes from outside: which mirror is tried, how often, what is worth another try, and the check of
+size and digest before anybody sees the file. Fetches run concurrently and resume where they broke off. It must not
+know what the files are.
+
+A cause decides what follows: a mirror that is down, slow, busy or serves wrong bytes is asked again later (apt retries
+neither a hash mismatch nor a mirror in the middle of its sync), one that refuses is not; other mirrors are tried first.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Callable
+from urllib.parse import unquote, urlsplit
+
+import requests
+import requests.adapters
+import tenacity
+
+from fuel_image import __version__
+from fuel_image.archive.pool import Pool, sha256_of
+from fuel_image.errors import FetchError, redact
+from fuel_image.progress import Step
+
+LOG = logging.getLogger(__name__)
+
+WORKERS = 8
+ATTEMPTS = 10
+_MISSING_ANSWERS = 3
+"""How often a mirror may deny a file that its index names: the hosts behind one name are not always in step."""
+_LONGEST_WAIT_SECONDS = 10.0
+_LONGEST_RETRY_AFTER_SECONDS = 60.0
+_TIMEOUT_SECONDS = (10.0, 30.0)  # to connect, between two reads
+_CHUNK_BYTES = 1 << 18
+_MISSING = (404, 410)
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to fetch: where it may be had, what it must be, and its name in messages."""
+
+    urls: tuple[str, ...]
+    size_bytes: int
+    sha256: str
+    name: str
+
+
+class _Failure(Exception):
+    """One try at one URL failed. *missing*: the mirror has no such file; *final*: asking again cannot help."""
+
+    def __init__(self, message: str, *, missing: bool = False, final: bool = False, wait_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.final = final
+        self.wait_seconds = wait_seconds
+
+
+class _RoundFailed(Exception):
+    """No mirror gave the file in this round."""
+
+
+@dataclass
+class _Mirror:
+    """One URL of a file and how it has failed so far."""
+
+    url: str
+    failures: list[_Failure] = field(default_factory=list)
+
+    def worth_asking(self, missing_answers: int) -> bool:
+        missing = sum(failure.missing for failure in self.failures)
+        return missing < missing_answers and not any(failure.final for failure in self.failures)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """An answer: the stream of a file from *offset* on, and how long it says that it is, if it does."""
+
+    stream: requests.Response | BinaryIO
+    offset: int
+    length_bytes: int | None
+
+    def chunks(self, limit_bytes: int) -> Iterator[bytes]:
+        """Give the content; raise _Failure if it is longer than *limit_bytes* or shorter than announced."""
+        count = 0
+        if isinstance(self.stream, requests.Response):
+            parts = self.stream.iter_content(_CHUNK_BYTES)
+        else:
+            read = self.stream.read
+            parts = iter(lambda: read(_CHUNK_BYTES), b"")
+        for part in parts:
+            count += len(part)
+            if count > limit_bytes:
+                raise _Failure(f"it is longer than the {self.offset + limit_bytes} bytes that it may have")
+            yield part
+        if self.length_bytes is not None and count != self.length_bytes:
+            raise _Failure(f"it broke off after {self.offset + count} of {self.offset + self.length_bytes} bytes")
+
+
+class Fetcher:
+    """Fetches files into a pool. One instance serves a build; it is safe for threads."""
+
+    def __init__(self, pool: Pool, proxies: dict[str, str], attempts: int = ATTEMPTS) -> None:
+        self.pool = pool
+        self._attempts = attempts
+        self._stopped = threading.Event()
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"fuel-image/{__version__}"
+        self._session.headers["Accept-Encoding"] = (
+            "identity"  # sizes and digests are those of the file as it lies there
+        )
+        self._session.proxies.update(proxies)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=WORKERS, pool_maxsize=WORKERS))
+
+    def fetch(self, wanted: Iterable[Wanted], step: Step) -> None:
+        """Bring every wanted file into the pool, the largest first; raise FetchError if one cannot be had."""
+        absent = {one for one in wanted if not self.pool.holds(one.sha256, one.size_bytes)}
+        step.total_bytes += sum(one.size_bytes for one in absent)
+        workers = concurrent.futures.ThreadPoolExecutor(WORKERS)
+        try:
+            order = sorted(absent, key=lambda one: (-one.size_bytes, one.name))
+            futures = [workers.submit(self._fetch_one, one, step) for one in order]
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+        except BaseException:
+            self._stopped.set()
+            for future in futures:
+                future.cancel()
+            raise
+        finally:
+            workers.shutdown()
+
+    def small(self, urls: tuple[str, ...], name: str, limit_bytes: int) -> bytes:
+        """Return the content of a small file whose digest nobody knows beforehand, such as an InRelease.
+
+        Raises FetchError; its ``missing`` is true when every mirror says that there is no such file.
+        """
+
+        def once(url: str) -> bytes:
+            with self._opened(url, 0) as body:
+                return b"".join(body.chunks(limit_bytes))
+
+        return self._from_any(urls, name, once, missing_answers=1)
+
+    def _fetch_one(self, wanted: Wanted, step: Step) -> None:
+        with self.pool.incoming(wanted.sha256) as part:
+            if self.pool.holds(wanted.sha256, wanted.size_bytes):  # another build brought it while we waited
+                step.advance(wanted.size_bytes)
+                part.unlink()
+                return
+
+            def once(url: str) -> bytes:
+                self._append(part, url, wanted, step)
+                return b""
+
+            self._from_any(wanted.urls, wanted.name, once, missing_answers=_MISSING_ANSWERS)
+            self.pool.admit(part, wanted.sha256)
+
+    def _from_any(self, urls: tuple[str, ...], name: str, once: Callable[[str], bytes], missing_answers: int) -> bytes:
+        """Try the mirrors in order, in rounds with a growing wait between them, until one try succeeds."""
+        mirrors = [_Mirror(url) for url in urls]
+
+        def one_round() -> bytes:
+            for mirror in mirrors:
+                if self._stopped.is_set() or not mirror.worth_asking(missing_answers):
+                    continue
+                try:
+                    return once(mirror.url)
+                except _Failure as failure:
+                    mirror.failures.append(failure)
+                    LOG.debug("try %d of %s: %s", len(mirror.failures), redact(mirror.url), failure)
+            raise _RoundFailed
+
+        def worth_a_round() -> bool:
+            return not self._stopped.is_set() and any(mirror.worth_asking(missing_answers) for mirror in mirrors)
+
+        def wait_seconds(state: tenacity.RetryCallState) -> float:
+            asked = max(mirror.failures[-1].wait_seconds for mirror in mirrors if mirror.failures)
+            return max(asked, tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)(state))
+
+        rounds = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_RoundFailed),
+            stop=lambda state: state.attempt_number >= self._attempts or not worth_a_round(),
+            wait=wait_seconds,
+            sleep=self._pause,
+            reraise=True,
+        )
+        try:
+            return rounds(one_round)
+        except _RoundFailed:
+            if self._stopped.is_set():
+                raise FetchError(f"fetching {name}: stopped because of another error") from None
+            raise _explained(name, mirrors) from None
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until another fetch has failed for good."""
+        self._stopped.wait(seconds)
+
+    def _append(self, part: Path, url: str, wanted: Wanted, step: Step) -> None:
+        """Fetch what *part* lacks of the file and check the whole."""
+        counted = 0
+        with part.open("r+b") as file:
+            digest = sha256_of(file)
+            if file.tell() >= wanted.size_bytes:  # no beginning of our file
+                digest, _ = hashlib.sha256(), (file.seek(0), file.truncate())
+            try:
+                with self._opened(url, file.tell()) as body:
+                    if body.offset != file.tell():
+                        digest, _ = hashlib.sha256(), (file.seek(body.offset), file.truncate())
+                    step.advance(body.offset)
+                    counted = body.offset
+                    for chunk in body.chunks(wanted.size_bytes - body.offset):
+                        file.write(chunk)
+                        digest.update(chunk)
+                        step.advance(len(chunk))
+                        counted += len(chunk)
+                if counted != wanted.size_bytes:
+                    raise _Failure(f"it has {counted} bytes, not {wanted.size_bytes}")
+                if digest.hexdigest() != wanted.sha256:
+                    file.truncate(0)
+                    raise _Failure(f"its SHA-256 is {digest.hexdigest()}, not {wanted.sha256}")
+            except _Failure:
+                step.advance(-counted)
+                raise
+
+    @contextmanager
+    def _opened(self, url: str, offset: int) -> Iterator[_Body]:
+        """Ask for *url* from *offset* on; turn everything that can go wrong, now or while reading, into _Failure."""
+        if urlsplit(url).scheme == "file":
+            with _opened_file(url, offset) as body:
+                yield body
+            return
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        try:
+            with self._session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+                if response.status_code == requests.codes.partial_content:
+                    start = response.headers.get("Content-Range", "").partition("bytes ")[2].partition("-")[0]
+                    if start != str(offset):
+                        raise _Failure(f"it answered a request for bytes from {offset} with others")
+                elif response.status_code != requests.codes.ok:
+                    raise _refusal(response)
+                else:
+                    offset = 0
+                length = response.headers.get("Content-Length", "")
+                yield _Body(response, offset, int(length) if length.isdigit() else None)
+        except requests.exceptions.SSLError as error:
+            raise _Failure(f"TLS: {_cause(error)}", final=True) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise _Failure(_cause(error), final=True) from None
+        except requests.exceptions.RequestException as error:
+            raise _Failure(_cause(error)) from None
+
+
+@contextmanager
+def _opened_file(url: str, offset: int) -> Iterator[_Body]:
+    path = Path(unquote(urlsplit(url).path))
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            yield _Body(file, offset, None)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _Failure("no such file", missing=True) from None
+    except OSError as error:
+        raise _Failure(str(error.strerror)) from None
+
+
+def _refusal(response: requests.Response) -> _Failure:
+    code = response.status_code
+    message = f"HTTP {code} {response.reason}"
+    if code in _MISSING:
+        return _Failure(message, missing=True)
+    after = response.headers.get("Retry-After", "")
+    wait_seconds = min(float(after), _LONGEST_RETRY_AFTER_SECONDS) if after.isdigit() else 0.0
+    passing = code in _PASSING or code == requests.codes.requested_range_not_satisfiable
+    return _Failure(message, final=not passing, wait_seconds=wait_seconds)
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason of an error of requests, which wraps several layers of others' prose."""
+    reason = error.args[0] if error.args else error
+    reason = getattr(reason, "reason", reason)
+    text = str(reason).rpartition(">: ")[2] or type(error).__name__
+    return redact(text)
+
+
+def _explained(name: str, mirrors: list[_Mirror]) -> FetchError:
+    tried = [mirror for mirror in mirrors if mirror.failures]
+    reports = [f"{mirror.url}: {mirror.failures[-1]} (attempts: {len(mirror.failures)})" for mirror in tried]
+    missing = all(mirror.failures[-1].missing for mirror in tried)
+    advice = "check the repository's address, the proxy, and that the mirror is not in the middle of its own update"
+    return FetchError(f"fetching {name}: {'; '.join(reports)}", missing=missing, advice=advice)
+
+
+def proxy_map(by_scheme: tuple[tuple[str, str], ...], direct_hosts: tuple[str, ...]) -> dict[str, str]:
+    """Return proxies in the form of requests; ``no_proxy`` there is a comma-separated list of hosts."""
+    proxies = dict(by_scheme)
+    if direct_hosts:
+        proxies["no_proxy"] = ",".join(direct_hosts)
+    return proxies

@@ -1,0 +1,148 @@
+"""Packages indices.
+
+Owns the reading of an index: stanzas by package name, found lazily, because an index holds seventy thousand stanzas of
+which a build looks at a few hundred. It must not compare repositories with each other; ``repositories.py`` does.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fuel_image.archive import stanza
+from fuel_image.errors import ReleaseError
+
+_NAME_LINE = re.compile(rb"(?m)^Package:[ \t]*(\S+)")
+_PROVIDES_LINE = re.compile(rb"(?m)^Provides:[ \t]*(.*)$")
+_BASE_LINE = re.compile(rb"(?m)^(?:Essential:[ \t]*yes|Priority:[ \t]*required)[ \t]*$")
+_DEPENDENCY = re.compile(
+    r"\s*(?P<name>[a-zA-Z0-9][a-zA-Z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))?\s*"
+    r"(?:\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\))?\s*(?:\[[^\]]*\])?\s*"
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """One alternative of a dependency; *relation* is empty when any version will do."""
+
+    name: str
+    relation: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A binary package as an index describes it; *repository* is the place of its repository in the request.
+
+    *depends* holds Pre-Depends and Depends: each entry is a tuple of alternatives, one of which is needed.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    filename: str
+    size_bytes: int
+    sha256: str
+    essential: bool
+    required: bool
+    source: str
+    depends: tuple[tuple[Dependency, ...], ...]
+    provides: tuple[Dependency, ...]
+    repository: int
+
+    @property
+    def archive_name(self) -> str:
+        """The name under which apt keeps the file (a colon in the version is escaped)."""
+        return f"{self.name}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
+
+
+class Index:
+    """The stanzas of one Packages file."""
+
+    def __init__(self, content: bytes, repository: int, label: str) -> None:
+        self.content = content
+        self.label = label
+        self._repository = repository
+
+    @functools.cached_property
+    def _places(self) -> Mapping[bytes, tuple[int, ...]]:
+        places: dict[bytes, list[int]] = defaultdict(list)
+        for match in _NAME_LINE.finditer(self.content):
+            places[match[1]].append(match.start())
+        return {name: tuple(found) for name, found in places.items()}
+
+    @functools.cached_property
+    def _providers(self) -> Mapping[str, tuple[int, ...]]:
+        places: dict[str, list[int]] = defaultdict(list)
+        for match in _PROVIDES_LINE.finditer(self.content):
+            for alternatives in parse_dependencies(match[1].decode("utf-8", "replace")):
+                places[alternatives[0].name].append(match.start())
+        return {name: tuple(found) for name, found in places.items()}
+
+    def names(self) -> Iterator[str]:
+        """Give the names of all packages."""
+        return (name.decode("utf-8", "replace") for name in self._places)
+
+    def named(self, name: str) -> Iterator[Package]:
+        """Give the packages of this name."""
+        return (self._package_at(place) for place in self._places.get(name.encode(), ()))
+
+    def providing(self, name: str) -> Iterator[Package]:
+        """Give the packages that provide *name*."""
+        return (self._package_at(place) for place in self._providers.get(name, ()))
+
+    def base(self) -> Iterator[str]:
+        """Give the names of the packages that are essential or of priority required."""
+        return (self._package_at(match.start()).name for match in _BASE_LINE.finditer(self.content))
+
+    @functools.cache  # noqa: B019  (an index lives as long as its build)
+    def _package_at(self, place: int) -> Package:
+        start = self.content.rfind(b"\n\n", 0, place) + 1
+        end = self.content.find(b"\n\n", place)
+        text = self.content[start : end if end >= 0 else None].decode("utf-8", "replace").strip("\n")
+        return _package(stanza.parse(text), self._repository, self.label)
+
+
+def _package(fields: Mapping[str, str], repository: int, label: str) -> Package:
+    name = fields.get("package", "")
+    try:
+        size_bytes = int(fields["size"])
+        sha256 = fields["sha256"].lower()
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError("its SHA256 is no SHA-256")
+        depends = [part for part in (fields.get("pre-depends"), fields.get("depends")) if part]
+        return Package(
+            name=name,
+            version=fields["version"],
+            architecture=fields["architecture"],
+            filename=fields["filename"],
+            size_bytes=size_bytes,
+            sha256=sha256,
+            essential=fields.get("essential") == "yes",
+            required=fields.get("priority") == "required",
+            source=fields.get("source", name).partition(" ")[0],
+            depends=tuple(parse_dependencies(", ".join(depends))),
+            provides=tuple(group[0] for group in parse_dependencies(fields.get("provides", ""))),
+            repository=repository,
+        )
+    except (KeyError, ValueError) as error:
+        reason = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        raise ReleaseError(f"reading the package index {label}: package {name or '?'}: {reason}") from error
+
+
+def parse_dependencies(text: str) -> Iterator[tuple[Dependency, ...]]:
+    """Split a dependency field (Debian Policy 7.1) into its groups of alternatives; raise ValueError if it is none."""
+    for group in text.split(","):
+        if group.strip():
+            yield tuple(_dependency(alternative) for alternative in group.split("|"))
+
+
+def _dependency(text: str) -> Dependency:
+    match = _DEPENDENCY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text.strip()[:60]!r} is no dependency")
+    return Dependency(match["name"], match["relation"] or "", match["version"] or "")

@@ -1,0 +1,70 @@
+"""The store of fetched files that all builds on the host share.
+
+Owns a directory of files named by their SHA-256. A file is there whole and verified, or not at all: it is written
+under a lock, verified while it is written, and renamed. It must not fetch anything, and nothing may rely on a file
+being there: the store may be emptied at any time between builds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from fuel_image.errors import HostError
+from fuel_image.host.workspace import locked
+
+_READ_BYTES = 1 << 20
+
+
+class Pool:
+    """Files by digest below *directory*; safe for builds that run at the same time."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, sha256: str) -> Path:
+        """Return where the file with this digest is, or would be."""
+        return self.directory / sha256[:2] / sha256
+
+    def holds(self, sha256: str, size_bytes: int) -> bool:
+        """Tell whether the file is there with the right size; a file of another size is removed."""
+        path = self.path(sha256)
+        try:
+            if path.stat().st_size == size_bytes:
+                os.utime(path)  # what was used last is thrown out last
+                return True
+            path.unlink()
+        except FileNotFoundError:
+            pass
+        return False
+
+    @contextmanager
+    def incoming(self, sha256: str) -> Iterator[Path]:
+        """Lock a place for a file on its way in; what an earlier, killed fetch left there may be resumed.
+
+        Another build that wants the same file waits here, and then finds it.
+        """
+        part = self.path(sha256).with_suffix(".part")
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            part.touch()
+        except OSError as error:
+            raise HostError(f"writing to the package pool: {error}", advice="give another with --cache-dir") from error
+        with locked(part):
+            yield part
+
+    def admit(self, part: Path, sha256: str) -> None:
+        """Make a verified incoming file a member."""
+        os.replace(part, self.path(sha256))
+
+
+def sha256_of(stream: BinaryIO) -> hashlib._Hash:
+    """Return the running SHA-256 of what is left in *stream*."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(_READ_BYTES):
+        digest.update(chunk)
+    return digest

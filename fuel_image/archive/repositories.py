@@ -1,0 +1,299 @@
+"""The repositories of a request, opened.
+
+Owns bringing their Release files and indices here, verified, as one consistent state: an index that does not fit its
+Release (a mirror in the middle of its sync) makes both be fetched again. Owns apt's choice among the packages of all
+repositories (apt_preferences(5)). It must not install anything.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import logging
+import lzma
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Callable
+from urllib.parse import urlsplit
+
+import tenacity
+
+from fuel_image.archive import release as releases
+from fuel_image.archive import signature
+from fuel_image.archive.fetch import Fetcher, Wanted
+from fuel_image.archive.packages import Dependency, Index, Package
+from fuel_image.archive.release import Release
+from fuel_image.archive.version import satisfies, sort_key
+from fuel_image.errors import FetchError, ReleaseError
+from fuel_image.progress import Step
+from fuel_image.request import Repository
+
+LOG = logging.getLogger(__name__)
+
+_RELEASE_LIMIT_BYTES = 32 << 20
+_INDEX_LIMIT_BYTES = 1 << 30
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+_SYNC_ATTEMPTS = 4
+_SYNC_WAIT_SECONDS = 5.0
+_DECOMPRESS: Mapping[str, Callable[[io.BytesIO], Any]] = {
+    ".xz": lzma.open,
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    "": lambda stream: stream,
+}
+"""By the ending of an index, in order of preference."""
+
+
+@dataclass(frozen=True)
+class OpenRepository:
+    """A repository with its verified state. *release* is None for a flat one without any; *keys* counted for it."""
+
+    request: Repository
+    place: int
+    release: Release | None
+    indices: tuple[Index, ...]
+
+    @property
+    def priority(self) -> int:
+        """The Pin-Priority of its packages: the request's, or what its Release asks for."""
+        if self.request.priority is not None:
+            return self.request.priority
+        return 500 if self.release is None else self.release.default_priority
+
+    @property
+    def release_sha256(self) -> str | None:
+        """The SHA-256 of the verified text of its Release: the state that it was in."""
+        return None if self.release is None else hashlib.sha256(self.release.text.encode()).hexdigest()
+
+
+class Repositories(Sequence[OpenRepository]):
+    """All repositories of a request, in its order, and apt's choice among their packages."""
+
+    def __init__(self, opened: Sequence[OpenRepository], arch: str) -> None:
+        self._opened = tuple(opened)
+        self.arch = arch
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    def __getitem__(self, place):  # type: ignore[no-untyped-def]
+        return self._opened[place]
+
+    def indices(self) -> Iterator[Index]:
+        """Give every index of every repository."""
+        return (index for repository in self._opened for index in repository.indices)
+
+    def named(self, name: str) -> list[Package]:
+        """Return the packages of this name that run on our architecture."""
+        found = (package for index in self.indices() for package in index.named(name))
+        return [package for package in found if package.architecture in (self.arch, "all")]
+
+    def candidate(self, name: str) -> Package | None:
+        """Return the package that apt would install for *name* into an empty system.
+
+        The highest priority wins, then the highest version, then the earlier repository. A version that several
+        repositories offer has the highest of their priorities; below 0 it is never installed.
+        """
+        versions: dict[str, tuple[int, Package]] = {}
+        for package in self.named(name):
+            priority = self._opened[package.repository].priority
+            if package.version not in versions or priority > versions[package.version][0]:
+                versions[package.version] = (priority, package)
+        offered = [
+            (priority, sort_key(version), package) for version, (priority, package) in versions.items() if priority >= 0
+        ]
+        return max(offered, key=lambda offer: offer[:2])[2] if offered else None
+
+    def satisfying(self, wanted: Dependency) -> Package | None:
+        """Return the candidate that satisfies *wanted*, by its name or by what it provides."""
+        package = self.candidate(wanted.name)
+        if package is not None and satisfies(package.version, wanted.relation, wanted.version):
+            return package
+        providers = {found.name for index in self.indices() for found in index.providing(wanted.name)}
+        for name in sorted(providers):
+            provider = self.candidate(name)
+            if provider is not None and provides(provider, wanted):
+                return provider
+        return None
+
+    def wanted(self, package: Package) -> Wanted:
+        """Return how to fetch a package's file."""
+        urls = _urls(self._opened[package.repository].request, package.filename)
+        return Wanted(urls, package.size_bytes, package.sha256, PurePosixPath(package.filename).name)
+
+    def newest_date(self) -> int | None:
+        """Return the date of the newest Release, in seconds since the epoch."""
+        dates = [one.release.date for one in self._opened if one.release is not None and one.release.date is not None]
+        return max(dates, default=None)
+
+
+def provides(package: Package, wanted: Dependency) -> bool:
+    """Tell whether *package* provides *wanted*; only a versioned Provides satisfies a versioned need (policy 7.5)."""
+    return any(
+        one.name == wanted.name
+        and (not wanted.relation or (one.relation == "=" and satisfies(one.version, wanted.relation, wanted.version)))
+        for one in package.provides
+    )
+
+
+def open_all(requested: Sequence[Repository], arch: str, fetcher: Fetcher, step: Step) -> Repositories:
+    """Fetch and verify the Release and the indices of every repository. Raises FetchError and ReleaseError."""
+    return Repositories([_opened(one, place, arch, fetcher, step) for place, one in enumerate(requested)], arch)
+
+
+def _opened(requested: Repository, place: int, arch: str, fetcher: Fetcher, step: Step) -> OpenRepository:
+    """Open one repository; start over when its index does not fit its Release, which a sync under way explains."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda error: isinstance(error, FetchError) and not error.missing),
+        stop=tenacity.stop_after_attempt(_SYNC_ATTEMPTS),
+        wait=tenacity.wait_fixed(_SYNC_WAIT_SECONDS),
+        reraise=True,
+        before_sleep=lambda _: LOG.warning("%s: starting over with its Release", requested.name),
+    )
+    release = _release(requested, fetcher)
+    for attempt in retrying:
+        with attempt:
+            if attempt.retry_state.attempt_number > 1:
+                release = _release(requested, fetcher)
+            indices = _indices(requested, place, arch, release, fetcher, step)
+    return OpenRepository(requested, place, release, indices)
+
+
+def is_local(requested: Repository) -> bool:
+    """Tell whether every mirror of a repository is on this machine: how a deployment serves its own packages."""
+    splits = [urlsplit(uri) for uri in requested.uris]
+    return all(split.scheme == "file" or split.hostname in _LOCAL_HOSTS for split in splits)
+
+
+def _suite_path(requested: Repository) -> str:
+    flat = requested.suite.strip("/")
+    return f"dists/{requested.suite}" if requested.components else flat or "."
+
+
+def _urls(requested: Repository, path: str) -> tuple[str, ...]:
+    return tuple(f"{uri}/{PurePosixPath(path)}" for uri in requested.uris)
+
+
+def _release(requested: Repository, fetcher: Fetcher) -> Release | None:
+    """Fetch and verify the Release; None for a repository that has none and needs none."""
+    suite = _suite_path(requested)
+    lenient = requested.trusted or is_local(requested)
+
+    def small(name: str) -> bytes | None:
+        try:
+            return fetcher.small(
+                _urls(requested, f"{suite}/{name}"), f"{name} of {requested.name}", _RELEASE_LIMIT_BYTES
+            )
+        except FetchError as error:
+            if error.missing:
+                return None
+            raise
+
+    content, detached = small("InRelease"), None
+    if content is None:
+        content, detached = small("Release"), small("Release.gpg")
+    if content is None:
+        if lenient and not requested.components:
+            LOG.warning("%s has no Release: accepted unverified, it is flat and local or trusted", requested.name)
+            return None
+        raise ReleaseError(
+            f"opening {requested.name}: {requested.uris[0]} has no suite {requested.suite} (no InRelease, no Release)",
+            advice="check the repository's uri and suite",
+        )
+    try:
+        if detached is None and not content.startswith(b"-----BEGIN PGP SIGNED"):
+            raise signature.unsigned(requested, "its Release is not signed")
+        text = signature.verified(content, detached, signature.keyring(requested, fetcher), requested)
+    except ReleaseError as error:
+        if not lenient:
+            raise
+        LOG.warning(
+            "%s; accepted because it is %s", error.message, "trusted" if requested.trusted else "on this machine"
+        )
+        text = _without_armor(content)
+    parsed = releases.parse(text, requested.name)
+    if not requested.trusted:
+        releases.check_validity(parsed, requested.name)
+    return parsed
+
+
+def _without_armor(content: bytes) -> str:
+    """Return the text of a cleartext-signed message (RFC 4880, section 7) whose signature does not matter."""
+    text = content.decode("utf-8", "replace")
+    if not text.startswith("-----BEGIN PGP SIGNED"):
+        return text
+    return text.replace("\r", "").partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE")[0]
+
+
+def _indices(
+    requested: Repository, place: int, arch: str, release: Release | None, fetcher: Fetcher, step: Step
+) -> tuple[Index, ...]:
+    if release is None:
+        return (_unlisted_index(requested, place, fetcher),)
+    chosen: list[tuple[str, str, Wanted]] = []
+    for directory in _index_directories(requested, arch, release):
+        ending = next((one for one in _DECOMPRESS if f"{directory}Packages{one}" in release.files), None)
+        if ending is None:
+            raise ReleaseError(
+                f"opening {requested.name}: its Release names no {directory}Packages",
+                advice=f"check the section ({' '.join(requested.components) or 'none'}) and the architecture ({arch})",
+            )
+        chosen.append((directory, ending, _wanted_index(requested, release, f"{directory}Packages{ending}")))
+    fetcher.fetch((wanted for _, _, wanted in chosen), step)
+    return tuple(
+        Index(_content(fetcher.pool.path(wanted.sha256).read_bytes(), ending, wanted.name), place, directory)
+        for directory, ending, wanted in chosen
+    )
+
+
+def _index_directories(requested: Repository, arch: str, release: Release) -> list[str]:
+    """Return the directories below the suite whose Packages we need; packages for all may have one of their own."""
+    if not requested.components:
+        return [""]
+    architectures = [arch]
+    if "all" in release.architectures and not release.all_in_each_architecture:
+        architectures.append("all")
+    directories = [f"{component}/binary-{one}/" for component in requested.components for one in architectures]
+    listed = {name.rpartition("/")[0] + "/" for name in release.files}
+    return [one for one in directories if not one.endswith("-all/") or one in listed]
+
+
+def _wanted_index(requested: Repository, release: Release, path: str) -> Wanted:
+    file = release.files[path]
+    suite = _suite_path(requested)
+    urls = _urls(requested, f"{suite}/{path}")
+    if release.by_hash:  # names that stay valid while the mirror syncs; the plain name is for mirrors without them
+        urls = (*_urls(requested, f"{suite}/{PurePosixPath(path).parent}/by-hash/SHA256/{file.sha256}"), *urls)
+    return Wanted(urls, file.size_bytes, file.sha256, f"{path} of {requested.name}")
+
+
+def _unlisted_index(requested: Repository, place: int, fetcher: Fetcher) -> Index:
+    """Fetch the index of a flat repository that has no Release to tell its digest."""
+    for ending in (".gz", ".xz", ""):
+        path = f"{_suite_path(requested)}/Packages{ending}"
+        try:
+            content = fetcher.small(_urls(requested, path), f"{path} of {requested.name}", _INDEX_LIMIT_BYTES)
+        except FetchError as error:
+            if error.missing:
+                continue
+            raise
+        return Index(_content(content, ending, path), place, "")
+    raise ReleaseError(f"opening {requested.name}: neither a Release nor a Packages file at {requested.uris[0]}")
+
+
+def _content(compressed: bytes, ending: str, name: str) -> bytes:
+    """Decompress an index, up to a limit."""
+    started = time.monotonic()
+    try:
+        with _DECOMPRESS[ending](io.BytesIO(compressed)) as stream:
+            content: bytes = stream.read(_INDEX_LIMIT_BYTES + 1)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise ReleaseError(f"reading the package index {name}: {error}") from error
+    if len(content) > _INDEX_LIMIT_BYTES:
+        raise ReleaseError(f"reading the package index {name}: larger than {_INDEX_LIMIT_BYTES >> 20} MiB unpacked")
+    LOG.debug("unpacked %s: %d bytes in %.2f s", name, len(content), time.monotonic() - started)
+    return content

@@ -1,0 +1,72 @@
+"""The closure of the base set.
+
+Owns the choice of the packages that are put into an empty tree before its own apt can choose the rest: everything
+essential or of priority required, apt, and what these need. It resolves Pre-Depends and Depends as apt does in an
+empty system, which for a base set needs no backtracking. It must not be used for more: apt's solver is better
+(LP1401764).
+"""
+
+from __future__ import annotations
+
+from fuel_image.archive.packages import Dependency, Package
+from fuel_image.archive.repositories import Repositories, provides
+from fuel_image.archive.version import satisfies
+from fuel_image.errors import ResolveError
+
+_ROOTS = ("apt",)
+
+
+def base(repositories: Repositories) -> tuple[Package, ...]:
+    """Return the base set, sorted by name. Raises ResolveError when something that it needs is nowhere.
+
+    The first repository says which packages are basic; their versions come from all of them.
+    """
+    names = {name for index in repositories[0].indices for name in index.base()}
+    candidates = {name: repositories.candidate(name) for name in sorted({*names, *_ROOTS})}
+    chosen = {
+        name: package
+        for name, package in candidates.items()
+        if package is not None and (package.essential or package.required or name in _ROOTS)
+    }
+    if "apt" not in chosen:
+        raise ResolveError(
+            "choosing the base system: no repository holds apt", advice="add the distribution's own repository"
+        )
+    return close(repositories, chosen)
+
+
+def close(repositories: Repositories, roots: dict[str, Package]) -> tuple[Package, ...]:
+    """Return *roots* and all that they need, sorted by name."""
+    chosen = dict(roots)
+    waiting = sorted(chosen.values(), key=lambda package: package.name)
+    while waiting:
+        package = waiting.pop(0)
+        for alternatives in package.depends:
+            if any(_satisfied(chosen, wanted) for wanted in alternatives):
+                continue
+            found = _first(repositories, alternatives)
+            if found is None:
+                wish = " | ".join(_written(wanted) for wanted in alternatives)
+                raise ResolveError(
+                    f"choosing the base system: {package.name} needs {wish}, which no repository holds",
+                    advice="add the repository or component that holds it",
+                )
+            chosen[found.name] = found
+            waiting.append(found)
+    return tuple(chosen[name] for name in sorted(chosen))
+
+
+def _satisfied(chosen: dict[str, Package], wanted: Dependency) -> bool:
+    package = chosen.get(wanted.name)
+    if package is not None and satisfies(package.version, wanted.relation, wanted.version):
+        return True
+    return any(provides(one, wanted) for one in chosen.values())
+
+
+def _first(repositories: Repositories, alternatives: tuple[Dependency, ...]) -> Package | None:
+    found = (repositories.satisfying(wanted) for wanted in alternatives)
+    return next((package for package in found if package is not None), None)
+
+
+def _written(wanted: Dependency) -> str:
+    return wanted.name + (f" ({wanted.relation} {wanted.version})" if wanted.relation else "")

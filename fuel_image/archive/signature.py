@@ -1,0 +1,118 @@
+"""Signatures of Release files.
+
+Owns the decision whether a Release is signed by a key that counts for its repository. gpgv does the cryptography; its
+status lines decide, not its exit code, which is also non-zero when one of several signatures is by a key unknown here.
+It must not fetch a Release; it fetches a key whose fingerprint the request names.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from fuel_image.archive.fetch import Fetcher
+from fuel_image.errors import ReleaseError
+from fuel_image.host.command import run
+from fuel_image.request import Repository
+
+SHIPPED_KEYS = Path(__file__).parent.parent / "keys"
+_KEY_LIMIT_BYTES = 1 << 20
+_ARMOR = re.compile(r"-----BEGIN PGP PUBLIC KEY BLOCK-----(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
+_BAD = {
+    "BADSIG": "a signature does not match the content",
+    "EXPSIG": "its signature has expired",
+    "EXPKEYSIG": "the key that signed it has expired",
+    "REVKEYSIG": "the key that signed it was revoked",
+}
+
+
+class Unsigned(ReleaseError):
+    """A Release is not signed by any key that counts."""
+
+
+def keyring(repository: Repository, fetcher: Fetcher, site_keyrings: Iterable[Path] = ()) -> bytes:
+    """Return the keys that count for *repository*, in binary: the request's own, else the shipped and the site's."""
+    if repository.key is None:
+        files = [*sorted(SHIPPED_KEYS.glob("*.asc")), *site_keyrings]
+        return b"".join(_binary(_read(path, repository.name)) for path in files)
+    if "-----BEGIN PGP" in repository.key:
+        return _binary(repository.key.encode())
+    if repository.key.startswith("https://"):
+        return _binary(fetcher.small((repository.key,), f"the key of {repository.name}", _KEY_LIMIT_BYTES))
+    return _binary(_read(Path(repository.key), repository.name))
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ReleaseError(f"reading the key of {name}: {path}: {error.strerror}") from error
+
+
+def _binary(key: bytes) -> bytes:
+    """Take the ASCII armor (RFC 4880, section 6) off a key; gpgv reads binary keyrings only."""
+    if not key.lstrip().startswith(b"-----BEGIN"):
+        return key
+    blocks = _ARMOR.findall(key.decode("ascii", "replace"))
+    bodies = [block.replace("\r", "").partition("\n\n")[2] for block in blocks]
+    try:
+        # The last line of a block is its checksum, which begins with "=".
+        return b"".join(base64.b64decode(re.sub(r"\n=[^\n]*\s*$", "", body.rstrip() + "\n")) for body in bodies)
+    except ValueError as error:
+        raise ReleaseError(f"reading a signing key: its armor is damaged ({error})") from error
+
+
+def verified(content: bytes, detached: bytes | None, keys: bytes, repository: Repository) -> str:
+    """Return the text that was signed; *detached* is the signature of a plain Release, None for an InRelease.
+
+    Raises Unsigned with the reason and with what to add to the request.
+    """
+    with tempfile.TemporaryDirectory(prefix="fuel-image-gpgv-") as name:
+        directory = Path(name)
+        (directory / "keys.gpg").write_bytes(keys)
+        (directory / "content").write_bytes(content)
+        arguments = ["--homedir", name, "--status-fd", "1", "--keyring", str(directory / "keys.gpg")]
+        if detached is None:
+            arguments += ["--output", str(directory / "text"), str(directory / "content")]
+        else:
+            (directory / "signature").write_bytes(detached)
+            arguments += [str(directory / "signature"), str(directory / "content")]
+        doing = f"verifying the signature of {repository.name}"
+        status = run("gpgv", *arguments, doing=doing, want_output=True, accept=tuple(range(256))).text
+        _judge(status, repository)
+        text = content if detached is not None else (directory / "text").read_bytes()
+    return text.decode("utf-8", "replace")
+
+
+def _judge(status: str, repository: Repository) -> None:
+    """Raise Unsigned unless gpgv's status lines (doc/DETAILS of GnuPG) hold a valid signature and no bad one."""
+    lines = [line.split() for line in status.splitlines() if line.startswith("[GNUPG:] ")]
+    words = {line[1] for line in lines if len(line) > 1}
+    for word, reason in _BAD.items():
+        # An expired or revoked key beside a good one is how archives roll their keys over.
+        if word in words and (word == "BADSIG" or "GOODSIG" not in words):
+            raise unsigned(repository, reason)
+    valid = [line for line in lines if line[1] == "VALIDSIG"]
+    if repository.fingerprint is not None:
+        # VALIDSIG names the signing (sub)key first and its primary key last.
+        valid = [line for line in valid if repository.fingerprint in (line[2], line[-1])]
+    if "GOODSIG" in words and valid:
+        return
+    unknown = sorted({line[2] for line in lines if line[1] == "NO_PUBKEY"})
+    if unknown:
+        raise unsigned(
+            repository, f"it is signed by {', '.join(unknown)}, which is not among the keys that count for it"
+        )
+    raise unsigned(repository, "it has no signature that counts")
+
+
+def unsigned(repository: Repository, reason: str) -> Unsigned:
+    """Return the error that says why a signature does not count, and what to add to the request."""
+    return Unsigned(
+        f"verifying {repository.name} ({repository.uris[0]} {repository.suite}): {reason}",
+        advice='give this repository a "key" (armored text, a path, or an https URL with "fingerprint"), or, '
+        'if its bytes need no proof, "trusted": true',
+    )

@@ -1,0 +1,114 @@
+"""The errors that end a build.
+
+Owns the exception types and their exit codes, and how one is worded: what was being done, on what, what went wrong,
+what to do. It must not log and must not decide what happens next; ``cli.main`` does both, once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_BAD_REQUEST = 2
+EXIT_HOST_UNABLE = 3
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
+
+
+def redact(text: str) -> str:
+    """Return *text* with the credentials of every URL in it replaced by ``***``."""
+    return _USERINFO.sub("***@", text)
+
+
+class FuelImageError(Exception):
+    """Base of everything that may end a build; a subclass fixes the exit code.
+
+    *message* is one line: what was being done, on what, what went wrong. *advice* says what to do. *tail* is the end
+    of the output of the command that failed.
+    """
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, message: str, *, advice: str = "", tail: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.message = redact(message)
+        self.advice = redact(advice)
+        self.tail: Sequence[str] = tuple(redact(line) for line in tail)
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        lines += [f"    | {line}" for line in self.tail]
+        if self.advice:
+            lines.append(f"  what to do: {self.advice}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a request: where (a JSON path such as ``$.repos[0].uri``) and what."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class RequestError(FuelImageError):
+    """The request cannot be built as it stands; carries every problem found, not only the first."""
+
+    exit_code = EXIT_BAD_REQUEST
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        count = len(self.problems)
+        noun = "problem" if count == 1 else f"{count} problems"
+        head = f"the request has {'a ' if count == 1 else ''}{noun}:"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+class HostError(FuelImageError):
+    """The host cannot run the build: a tool, a privilege or space is missing."""
+
+    exit_code = EXIT_HOST_UNABLE
+
+
+class BuildError(FuelImageError):
+    """The build failed."""
+
+
+class CommandError(BuildError):
+    """A command failed; *exit_code_of_command* is negative for a signal, None when it ran out of time."""
+
+    def __init__(
+        self, message: str, *, exit_code_of_command: int | None = None, advice: str = "", tail: Iterable[str] = ()
+    ) -> None:
+        super().__init__(message, advice=advice, tail=tail)
+        self.exit_code_of_command = exit_code_of_command
+
+
+class FetchError(BuildError):
+    """A file could not be fetched from any of its mirrors; *missing* when every one said that it has no such file."""
+
+    def __init__(self, message: str, *, missing: bool = False, advice: str = "") -> None:
+        super().__init__(message, advice=advice)
+        self.missing = missing
+
+
+class ReleaseError(BuildError):
+    """A repository's Release file or index cannot be trusted or read."""
+
+
+class ResolveError(BuildError):
+    """The repositories do not hold the packages that were asked for."""
+
+
+class Interrupted(FuelImageError):
+    """A signal asked the build to stop."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by signal {signal_number}; everything half-made was removed")
+        self.exit_code = 128 + signal_number

@@ -1,0 +1,209 @@
+"""Starting other programs.
+
+Owns ``run``, the one place of the package that starts a process, and therefore the only importer of ``sh``. Programs
+get separate ``str`` arguments (never a shell), a small environment of their own, an empty standard input unless given
+one, and a session of their own, which ends with them: on any exception the whole group is signalled, waited for and
+killed. It must not know what the programs do.
+
+sh 1.x and 2.x both serve: they differ in what a foreground call returns, so every call is ``_bg`` and waited for.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sh
+
+from fuel_image.errors import CommandError, HostError, redact
+
+LOG = logging.getLogger(__name__)
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where host tools are looked for. Set here because a caller's may be minimal: MCollective's lacks /sbin."""
+
+TAIL_LINES = 20
+_LONGEST_LINE = 2000
+_CHUNK_BYTES = 4096
+_SECONDS_TO_END = 10.0
+_CONTROL_CHARACTERS = {code: None for code in range(32) if code != 9} | {127: None}
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a program said: its exit code and, if it was asked for, its whole standard output."""
+
+    exit_code: int
+    text: str
+
+
+class _Lines:
+    """Cuts a stream into lines for the log; keeps the last few, and everything if *whole*.
+
+    Both streams of a program feed one instance, from two threads of sh.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._lock = threading.Lock()
+        self._rest: dict[str, str] = {"out": "", "err": ""}
+        self.tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+
+    def feed(self, stream: str, chunk: str) -> None:
+        with self._lock:
+            *lines, rest = (self._rest[stream] + chunk).split("\n")
+            self._rest[stream] = rest[-_LONGEST_LINE:]
+            for line in lines:
+                self._keep(line)
+
+    def finish(self) -> None:
+        with self._lock:
+            for rest in self._rest.values():
+                self._keep(rest)
+            self._rest = {"out": "", "err": ""}
+
+    def _keep(self, line: str) -> None:
+        # A carriage return redraws a line: what a person would see is what follows the last one.
+        line = line.rstrip("\r").rpartition("\r")[2][:_LONGEST_LINE].translate(_CONTROL_CHARACTERS).rstrip()
+        if line:
+            line = redact(line)
+            self.tail.append(line)
+            LOG.debug("%s | %s", self._label, line)
+
+
+_running: dict[int, Any] = {}
+_running_lock = threading.Lock()
+
+
+def find(program: str) -> str | None:
+    """Return the path of a host tool, or None."""
+    return shutil.which(program, path=PATH)
+
+
+def run(
+    program: str | Path,
+    *arguments: str | Path,
+    doing: str,
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    timeout_seconds: float | None = None,
+    want_output: bool = False,
+    accept: tuple[int, ...] = (0,),
+    advice: str = "",
+) -> Output:
+    """Run a host program to its end.
+
+    *doing* opens the error message ("making the file system of /boot"). *env* adds to an environment that holds PATH
+    and LC_ALL only. *accept* lists the exit codes that are no failure. Raises CommandError with the tail of the
+    output, HostError when there is no such program.
+    """
+    path = find(os.fspath(program))
+    if path is None:
+        raise HostError(
+            f"{doing}: the host has no program {program}", advice=f"install the package that holds {program}"
+        )
+    label = Path(path).name
+    argv = [os.fspath(argument) for argument in arguments]
+    LOG.debug("run: %s", redact(" ".join([label, *argv])))
+    lines = _Lines(label)
+    whole: list[str] = []
+
+    def on_stdout(chunk: str) -> None:
+        if want_output:
+            whole.append(chunk)
+        else:
+            lines.feed("out", chunk)
+
+    code = _execute(path, argv, stdin, env, cwd, timeout_seconds, on_stdout, lambda chunk: lines.feed("err", chunk))
+    lines.finish()
+    if code is None:
+        raise CommandError(
+            f"{doing}: {label} did not end within {timeout_seconds:.0f} seconds", advice=advice, tail=lines.tail
+        )
+    if code not in accept:
+        tail = lines.tail or "".join(whole).splitlines()[-TAIL_LINES:]
+        raise CommandError(f"{doing}: {label} {_ending(code)}", exit_code_of_command=code, advice=advice, tail=tail)
+    return Output(code, "".join(whole))
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def _execute(
+    path: str,
+    argv: list[str],
+    stdin: str,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    timeout_seconds: float | None,
+    on_stdout: Any,
+    on_stderr: Any,
+) -> int | None:
+    """Start the program, wait, and return its exit code, or None if the time ran out."""
+    process = sh.Command(path)(
+        *argv,
+        _bg=True,
+        _bg_exc=False,
+        _in=stdin,
+        _out=on_stdout,
+        _err=on_stderr,
+        _out_bufsize=_CHUNK_BYTES,
+        _err_bufsize=_CHUNK_BYTES,
+        _tty_out=False,
+        _new_session=True,
+        _encoding="utf-8",
+        _decode_errors="replace",
+        _env={"PATH": PATH, "LC_ALL": "C.UTF-8", **(env or {})},
+        _cwd=None if cwd is None else os.fspath(cwd),
+        _ok_code=list(range(-64, 256)),
+    )
+    with _running_lock:
+        _running[id(process)] = process
+    try:
+        process.wait(timeout_seconds)
+        return int(process.exit_code)
+    except sh.TimeoutException:
+        _end(process)
+        return None
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        with _running_lock:
+            _running.pop(id(process), None)
+
+
+def _end(process: Any) -> None:
+    """Signal the group of a process, give it a while, kill what is left of it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            process.signal_group(number)
+            process.wait(_SECONDS_TO_END)
+            return
+        except sh.TimeoutException:
+            continue
+        except ProcessLookupError:
+            return
+
+
+def end_running() -> None:
+    """Ask every program that ``run`` has started in any thread to end; their callers get a CommandError."""
+    with _running_lock:
+        processes = list(_running.values())
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.signal_group(signal.SIGTERM)

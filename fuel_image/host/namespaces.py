@@ -1,0 +1,75 @@
+"""Keeping the build apart from the host.
+
+Owns ``isolated``, which runs a function as the first process of private mount, PID, IPC and UTS namespaces. When that
+process ends, however it ends, the kernel kills everything it started and drops everything it mounted, so even
+``kill -9`` leaves no process, mount or loop device behind. It must not know what it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Callable
+
+from fuel_image.errors import HostError
+from fuel_image.host import kernel
+
+LOG = logging.getLogger(__name__)
+
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def isolated(body: Callable[[], int]) -> int:
+    """Run *body* in a child in namespaces of its own and return its exit code.
+
+    SIGINT, SIGTERM and SIGHUP reach the child; a child killed by signal N gives 128+N, as in a shell.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        kernel.unshare(kernel.CLONE_NEWPID)
+    except OSError as error:
+        raise HostError(
+            f"entering namespaces of its own: {error.strerror}",
+            advice="run as root, in a container with --privileged (CAP_SYS_ADMIN)",
+        ) from error
+    parent_end, child_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(child_end)
+        os._exit(_first_process(body, parent_end))
+    os.close(parent_end)  # child_end stays open until we end: the child sees its closing as our death
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        os.kill(child, number)
+
+    for number in _FORWARDED:
+        signal.signal(number, forward)
+    _, status = os.waitpid(child, 0)
+    os.close(child_end)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _first_process(body: Callable[[], int], parent_end: int) -> int:
+    """Be the child: tie its life to the parent's, make mounts private, run *body*."""
+    code = 1
+    try:
+        kernel.die_with_parent(signal.SIGKILL)
+        os.set_blocking(parent_end, False)
+        try:
+            if os.read(parent_end, 1) == b"":
+                return code  # the parent died before it was tied to us
+        except BlockingIOError:
+            pass
+        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
+        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+        code = body()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return code

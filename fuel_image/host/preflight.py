@@ -1,0 +1,64 @@
+"""What the host must have before anything is made.
+
+Owns the checks of privileges, tools, architecture and space, and the count of CPUs that the process may use. All that
+is missing is reported at once. It must not make anything but the directories that it checks.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from fuel_image.errors import HostError
+from fuel_image.host.command import find
+from fuel_image.suites import ARCHITECTURES
+
+_PACKAGES = {
+    "mke2fs": "e2fsprogs",
+    "e2fsck": "e2fsprogs",
+    "debugfs": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "xfs_repair": "xfsprogs",
+    "mkfs.btrfs": "btrfs-progs",
+    "btrfs": "btrfs-progs",
+    "gpgv": "gpgv (Debian) or gnupg2 (EL)",
+    "blkid": "util-linux",
+}
+_RUNS_TOO = {("x86_64", "i386"), ("aarch64", "armhf")}
+_LEAST_FREE_BYTES = 1 << 30
+
+
+def cpus() -> int:
+    """Return how many CPUs this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def check(tools: Sequence[str], arch: str, directories: Sequence[Path]) -> None:
+    """Raise HostError that names everything that this host lacks."""
+    lacks = []
+    if os.geteuid() != 0:
+        lacks.append("root privileges (mounts, loop devices, file ownership)")
+    lacks += [f"the program {tool} (package {_PACKAGES.get(tool, tool)})" for tool in tools if find(tool) is None]
+    machine = platform.machine()
+    if ARCHITECTURES[arch] != machine and (machine, arch) not in _RUNS_TOO:
+        lacks.append(f"a processor that runs {arch} (this is {machine})")
+    if not lacks:
+        lacks += [problem for directory in directories for problem in _directory_problems(directory)]
+    if lacks:
+        raise HostError("this host lacks: " + "; ".join(lacks))
+
+
+def _directory_problems(directory: Path) -> list[str]:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(directory).free
+    except OSError as error:
+        return [f"a directory {directory} ({error.strerror})"]
+    if not os.access(directory, os.W_OK):
+        return [f"permission to write to {directory}"]
+    if free < _LEAST_FREE_BYTES:
+        return [f"space in {directory}: {free >> 20} MiB are free, at least {_LEAST_FREE_BYTES >> 20} are needed"]
+    return []

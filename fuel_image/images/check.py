@@ -1,0 +1,66 @@
+"""The check of a finished file system.
+
+Owns the last look before an image may be published: attached read-only, it must satisfy its own fsck, mount, and hold
+exactly the tree that it was made from. It must not repair anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fuel_image.errors import BuildError
+from fuel_image.host import kernel
+from fuel_image.host.command import run
+from fuel_image.host.mounts import loop_device, mounted
+from fuel_image.images.contents import Entry, Inventory, take
+from fuel_image.images.filesystems import FILESYSTEMS
+
+_FSCK = {
+    "ext2": ("e2fsck", "-f", "-n"),
+    "ext3": ("e2fsck", "-f", "-n"),
+    "ext4": ("e2fsck", "-f", "-n"),
+    "xfs": ("xfs_repair", "-n"),
+    "btrfs": ("btrfs", "check", "--readonly"),
+}
+_OWN_DIRECTORY = "lost+found"
+_SHOWN = 5
+
+
+def check(image: Path, kind: str, wanted: Inventory) -> None:
+    """Raise BuildError or CommandError unless *image* is a sound file system of *kind* that holds *wanted*."""
+    mountpoint = image.with_suffix(".check")
+    mountpoint.mkdir()
+    with loop_device(image, read_only=True) as device:
+        program, *arguments = _FSCK[kind]
+        run(program, *arguments, device, doing=f"checking the {kind} file system of {image.name}")
+        # The node looks at the file system before it mounts it, and a UUID may look like another one's magic number
+        # (minix: LP1550227).
+        probed = run(
+            "blkid", "--probe", "--match-tag", "TYPE", "--output", "value", device, doing="probing", want_output=True
+        )
+        if probed.text.strip() != kind:
+            raise BuildError(
+                f"checking {image.name}: it looks like {probed.text.strip() or 'nothing known'}, not {kind}"
+            )
+        options = FILESYSTEMS[kind].mount_options
+        with mounted(str(device), mountpoint, kind, kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID, options):
+            _compare(image.name, wanted, take(mountpoint))
+    mountpoint.rmdir()
+
+
+def _compare(name: str, wanted: Inventory, found: Inventory) -> None:
+    extra = found.entries.keys() - wanted.entries.keys() - {_OWN_DIRECTORY}
+    missing = wanted.entries.keys() - found.entries.keys()
+    other = {path for path in wanted.entries.keys() & found.entries.keys() if not _same(wanted, found, path)}
+    problems = [(f"{path} is missing") for path in sorted(missing)]
+    problems += [f"{path} is not in the tree" for path in sorted(extra)]
+    problems += [f"{path} is {found.entries[path]}, not {wanted.entries[path]}" for path in sorted(other)]
+    if problems:
+        more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        raise BuildError(f"checking {name}: it is not the tree: {'; '.join(problems[:_SHOWN])}{more}")
+
+
+def _same(wanted: Inventory, found: Inventory, path: str) -> bool:
+    one: Entry = wanted.entries[path]
+    # A file system with lost+found touches its root directory when it makes it.
+    return one == found.entries[path] or path in (".", _OWN_DIRECTORY)

@@ -1,0 +1,124 @@
+"""What goes into one image.
+
+Owns the division of a root tree among its images: the view of one mount point, in which deeper mount points are empty
+directories; and the inventory of a view, from which sizes are computed and against which the finished image is checked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuel_image.host.mounts import bound
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One path of a view: what a check compares. *detail* is a file's size, a link's target or a device's number."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    detail: object
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """A view's entries by path relative to its root (``.``), and how much room its inodes take, in bytes.
+
+    *file_bytes* holds the allocated size of each file (hard links once), *directory_bytes* that of the names in each
+    directory, *long_links* counts the symbolic links that do not fit into an inode.
+    """
+
+    entries: Mapping[str, Entry]
+    inodes: int
+    file_bytes: Sequence[int]
+    directory_bytes: Sequence[int]
+    long_links: int
+
+
+_INLINE_LINK_BYTES = 59  # ext2fs: i_block, less a NUL
+_NAME_OVERHEAD_BYTES = 8  # struct ext2_dir_entry without its name
+
+
+@contextmanager
+def view(root: Path, mount: str, mounts: Sequence[str], workspace: Path) -> Iterator[Path]:
+    """Show the tree below *mount*, with an empty directory at each deeper mount point of *mounts*."""
+    top = root / mount.lstrip("/")
+    name = mount.strip("/").replace("/", "-") or "root"
+    target = workspace / f"view-{name}"
+    target.mkdir()
+    deeper = [other for other in mounts if other != mount and (other + "/").startswith(mount.rstrip("/") + "/")]
+    with ExitStack() as stack:
+        stack.enter_context(bound(top, target))
+        for number, other in enumerate(sorted(deeper)):
+            inside = os.path.relpath(other, mount)
+            if any(inside.startswith(os.path.relpath(outer, mount) + "/") for outer in deeper):
+                continue  # it lies below another image's mount point, which hides it
+            cover = workspace / f"cover-{name}-{number}"
+            cover.mkdir()
+            original = root / other.lstrip("/")
+            found = original.stat()
+            os.chown(cover, found.st_uid, found.st_gid)
+            shutil.copystat(original, cover)
+            stack.enter_context(bound(cover, target / inside))
+        yield target
+
+
+def settle_times(root: Path, epoch: int) -> None:
+    """Make no time stamp in the tree later than *epoch* (reproducible-builds.org/specs/source-date-epoch)."""
+    limit = (epoch, epoch)
+    for directory, names, files in os.walk(root, topdown=False):
+        for path in [*(os.path.join(directory, name) for name in (*files, *names)), directory]:
+            if os.lstat(path).st_mtime > epoch:
+                os.utime(path, limit, follow_symlinks=False)
+
+
+def take(top: Path) -> Inventory:
+    """Walk a view and take its inventory."""
+    entries: dict[str, Entry] = {}
+    seen: set[int] = set()
+    file_bytes: list[int] = []
+    directory_bytes: list[int] = []
+    long_links = 0
+    waiting = [(".", os.lstat(top))]
+    entries["."] = _entry(os.fspath(top), waiting[0][1])
+    while waiting:
+        relative, _ = waiting.pop()
+        names = 0
+        with os.scandir(top if relative == "." else os.path.join(top, relative)) as scanned:
+            for item in scanned:
+                # A scandir entry's own stat does not cross onto what is mounted there; os.lstat does.
+                found = os.lstat(item.path)
+                path = item.name if relative == "." else f"{relative}/{item.name}"
+                entries[path] = entry = _entry(item.path, found)
+                names += _NAME_OVERHEAD_BYTES + (len(os.fsencode(item.name)) + 3 & ~3)
+                if stat.S_ISDIR(found.st_mode):
+                    waiting.append((path, found))
+                elif found.st_nlink > 1 and found.st_ino in seen:
+                    continue
+                elif stat.S_ISREG(found.st_mode):
+                    file_bytes.append(min(found.st_size, found.st_blocks * 512))
+                elif stat.S_ISLNK(found.st_mode) and len(os.fsencode(str(entry.detail))) > _INLINE_LINK_BYTES:
+                    long_links += 1
+                seen.add(found.st_ino)
+        directory_bytes.append(names)
+    inodes = len(seen) + 1
+    return Inventory(entries, inodes, file_bytes, directory_bytes, long_links)
+
+
+def _entry(path: str, found: os.stat_result) -> Entry:
+    detail: object = None
+    if stat.S_ISREG(found.st_mode):
+        detail = found.st_size
+    elif stat.S_ISLNK(found.st_mode):
+        detail = os.readlink(path)
+    elif stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        detail = found.st_rdev
+    return Entry(found.st_mode, found.st_uid, found.st_gid, int(found.st_mtime), detail)

@@ -1,0 +1,87 @@
+"""File systems that are filled through a mount: xfs and btrfs.
+
+Owns their sizes and options and the filling. What they hold is the same for the same tree; their bytes are not, since
+the kernel lays them out. It must not decide what goes in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fuel_image.errors import CommandError
+from fuel_image.host import kernel
+from fuel_image.host.command import run
+from fuel_image.host.mounts import loop_device, mounted
+from fuel_image.images.contents import Inventory
+from fuel_image.images.filesystems import FILESYSTEMS
+
+_ATTEMPTS = 3
+_GROWTH = 1.3
+_PAGE_BYTES = 4096
+_METADATA_SHARE = {"xfs": 0.04, "btrfs": 0.12}
+_METADATA_BYTES = {"xfs": 96 << 20, "btrfs": 192 << 20}
+_INODE_BYTES = 1024
+_MIB = 1 << 20
+
+
+def make(
+    image: Path,
+    top: Path,
+    inventory: Inventory,
+    *,
+    kind: str,
+    label: str | None,
+    uuid: str,
+    reserve_bytes: int,
+    linux: tuple[int, int],
+) -> None:
+    """Make a file system of *kind* in the file *image* and copy the tree at *top* into it.
+
+    *linux* is the kernel of the release that will read it: what is newer is left out.
+    """
+    content = sum(-(-size // _PAGE_BYTES) * _PAGE_BYTES for size in inventory.file_bytes)
+    content += inventory.inodes * _INODE_BYTES + sum(inventory.directory_bytes)
+    size = content * (1 + _METADATA_SHARE[kind]) + _METADATA_BYTES[kind] + reserve_bytes
+    size = max(size, FILESYSTEMS[kind].smallest_bytes)
+    mountpoint = image.with_suffix(".mnt")
+    mountpoint.mkdir()
+    for attempt in range(_ATTEMPTS):
+        _blank(image, int(size))
+        _mkfs(image, kind, label, uuid, linux)
+        try:
+            _copy(top, image, mountpoint, kind)
+            break
+        except CommandError as error:
+            if attempt + 1 == _ATTEMPTS or not any("No space left" in line for line in error.tail):
+                raise
+            size *= _GROWTH
+    mountpoint.rmdir()
+
+
+def _copy(top: Path, image: Path, mountpoint: Path, kind: str) -> None:
+    with loop_device(image, read_only=False) as device, mounted(str(device), mountpoint, kind, kernel.MS_NOATIME):
+        doing = f"copying the tree into a {kind} file system"
+        run("cp", "--archive", "--no-target-directory", top, mountpoint, doing=doing)
+
+
+def _blank(image: Path, size_bytes: int) -> None:
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(-(-size_bytes // _MIB) * _MIB)
+
+
+def _mkfs(image: Path, kind: str, label: str | None, uuid: str, linux: tuple[int, int]) -> None:
+    named = ["-L", label] if label else []
+    arguments = _xfs_options(uuid, linux) if kind == "xfs" else _btrfs_options(uuid, linux)
+    run(f"mkfs.{kind}", "-q", *named, *arguments, image, doing=f"making a {kind} file system")
+
+
+def _xfs_options(uuid: str, linux: tuple[int, int]) -> list[str]:
+    recent = int(linux >= (5, 10))  # bigtime and inobtcount
+    settled = int(linux >= (5, 4))  # reflink without a warning; sparse inodes that GRUB reads
+    metadata = f"crc=1,finobt=1,rmapbt=0,uuid={uuid},reflink={settled},bigtime={recent},inobtcount={recent}"
+    return ["-m", metadata, "-i", f"sparse={settled},nrext64=0"]
+
+
+def _btrfs_options(uuid: str, linux: tuple[int, int]) -> list[str]:
+    return ["-U", uuid] + ([] if linux >= (4, 15) else ["-O", "^free-space-tree,^no-holes"])

@@ -1,0 +1,83 @@
+"""The metadata of a published set.
+
+Owns the YAML document that nodes read: its shape is a contract (fuel_agent.drivers.nailgun), to which we only add. It
+must not hold a password or a URL's credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+from fuel_image import __version__
+from fuel_image.archive.repositories import Repositories
+from fuel_image.errors import redact
+from fuel_image.publish import Artifact
+from fuel_image.request import Request
+from fuel_image.suites import Suite
+from fuel_image.tree.installed import Installed
+
+
+def document(
+    request: Request,
+    suite: Suite,
+    packages: Sequence[str],
+    repositories: Repositories,
+    installed: Sequence[Installed],
+    artifacts: Sequence[Artifact],
+    epoch: int,
+) -> dict[str, Any]:
+    """Return the metadata: first what the contract names, then what it lets us add."""
+    return {
+        "os": {"name": suite.distribution, "major": suite.major, "minor": suite.minor},
+        "packages": list(packages),
+        "repos": [
+            {
+                "type": "deb",
+                "name": one.request.name,
+                "uri": redact(one.request.uris[0]),
+                "suite": one.request.suite,
+                "section": " ".join(one.request.components),
+                "priority": one.request.priority,
+                "meta": None,
+                "release_sha256": one.release_sha256,
+            }
+            for one in repositories
+        ],
+        "images": [
+            {
+                "raw_md5": one.raw_md5,
+                "raw_size": one.raw_size_bytes,
+                "raw_name": None,
+                "container_name": one.filename,
+                "container_md5": one.md5,
+                "container_size": one.size_bytes,
+                "container": one.container,
+                "format": one.format,
+                "mount": one.mount,
+                "raw_sha256": one.raw_sha256,
+                "container_sha256": one.sha256,
+            }
+            for one in artifacts
+        ],
+        "codename": request.codename,
+        "arch": request.arch,
+        "request_sha256": request.digest,
+        "source_date_epoch": epoch,
+        "fuel_image_version": __version__,
+        "installed": [
+            {"name": p.name, "version": p.version, "arch": p.architecture, "source": p.source, "repo": p.repository}
+            for p in installed
+        ],
+    }
+
+
+def written(content: dict[str, Any]) -> str:
+    """Return the metadata as YAML with plain scalars only."""
+    return yaml.dump(content, Dumper=_DUMPER, sort_keys=False, default_flow_style=False, allow_unicode=True)
+
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""libyaml's, where PyYAML was built with it: the list of installed packages is long."""

@@ -1,0 +1,97 @@
+"""Putting finished files where nodes fetch them.
+
+Owns the output directory: a file is written under no name (O_TMPFILE), so that nobody sees half of it and a killed
+build leaves nothing; a set of files is then named at once, the metadata last. It must not know what is in the files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from fuel_image.errors import BuildError, HostError
+
+LOG = logging.getLogger(__name__)
+
+_READABLE_BY_ALL = 0o644  # nginx serves them as another user
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published file: its own size and digests, and those of the *raw* image in it. Sizes are bytes."""
+
+    mount: str
+    filename: str
+    format: str
+    container: str
+    size_bytes: int
+    md5: str
+    sha256: str
+    raw_size_bytes: int
+    raw_md5: str
+    raw_sha256: str
+
+
+class Staged:
+    """A file on its way to *name* in the output directory."""
+
+    def __init__(self, directory: Path, name: str, file: BinaryIO) -> None:
+        self.name = name
+        self.file = file
+        self._directory = directory
+
+    def reveal(self) -> None:
+        """Give the file its name, replacing what has it."""
+        self.file.flush()
+        os.fchmod(self.file.fileno(), _READABLE_BY_ALL)
+        os.fsync(self.file.fileno())
+        directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        temporary = f".{self.name}.{os.getpid()}"
+        try:
+            # linkat(2) gives a nameless file a name but never replaces one; rename does. Without dst_dir_fd Python
+            # calls link(2), which would link the link in /proc itself.
+            os.link(f"/proc/self/fd/{self.file.fileno()}", temporary, dst_dir_fd=directory, follow_symlinks=True)
+            os.rename(temporary, self.name, src_dir_fd=directory, dst_dir_fd=directory)
+        finally:
+            os.close(directory)
+
+
+@contextmanager
+def staged(directory: Path, name: str) -> Iterator[Staged]:
+    """Open a nameless file in the output directory for the length of the block; unless revealed, it is gone after."""
+    try:
+        descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HostError(
+            f"writing to {directory}: {error.strerror}", advice="give an output on a local file system"
+        ) from error
+    with os.fdopen(descriptor, "w+b") as file:
+        yield Staged(directory, name, file)
+
+
+def reveal_set(directory: Path, images: Sequence[Staged], metadata: Staged) -> None:
+    """Publish the images, then the metadata, whose presence means that the set is whole.
+
+    Older metadata of the same name goes first: beside a new image it would make every node's check fail.
+    """
+    try:
+        (directory / metadata.name).unlink(missing_ok=True)
+        for image in images:
+            image.reveal()
+        metadata.reveal()
+    except OSError as error:
+        raise BuildError(f"publishing in {directory}: {error.strerror}") from error
+    _sync_directory(directory)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

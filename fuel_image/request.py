@@ -1,0 +1,430 @@
+"""The request: what the caller asks for.
+
+Owns the JSON contract: reading it, checking it, its defaults, and the frozen types that it becomes. Every problem is
+found and reported at once, with its JSON path, before anything is touched. It must not look at the host or at a
+repository. The shape is in ``request.schema.json``, which is published with the package; what a schema cannot say is
+checked here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonschema
+
+from fuel_image.errors import Problem, RequestError, redact
+from fuel_image.images.filesystems import FILESYSTEMS
+
+LOG = logging.getLogger(__name__)
+
+_SCHEMA_FILE = Path(__file__).with_name("request.schema.json")
+_SCHEMES = ("http", "https", "file")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=/][A-Za-z0-9.+:~-]+)?")
+_CRYPT = re.compile(r"\$[0-9a-z]{1,4}\$[^:\s]+|[!*][^:\s]*|[./0-9A-Za-z]{13}")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|%)?")
+_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_PIN_LIMIT = 32767  # apt keeps priorities in a short
+_DEFAULT_RESERVE_BYTES = 64 << 20
+_PASSWORD_ROUNDS = 200_000
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """Free space to leave in a file system: *size_bytes* plus *share* (0.05 is five percent) of the content."""
+
+    size_bytes: int = _DEFAULT_RESERVE_BYTES
+    share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A package repository; *uris* are its mirrors in order of preference, *components* empty for a flat one."""
+
+    name: str
+    uris: tuple[str, ...]
+    suite: str
+    components: tuple[str, ...]
+    priority: int | None = None
+    key: str | None = field(default=None, repr=False)
+    fingerprint: str | None = None
+    trusted: bool = False
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """One image: the tree below *mount* (without what lies on deeper mount points), as *filename* in the output."""
+
+    mount: str
+    filename: str
+    format: str
+    container: str
+    label: str | None = None
+    reserve: Reserve = Reserve()
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """Proxy URLs by scheme, and the hosts that are reached directly."""
+
+    by_scheme: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    direct_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that was asked for. *packages* is None when the default set is wanted.
+
+    *digest* tells whether two requests ask for the same; it may be published (see ``_digest``).
+    """
+
+    images: tuple[ImageRequest, ...]
+    output: Path
+    repositories: tuple[Repository, ...]
+    codename: str
+    packages: tuple[str, ...] | None
+    arch: str
+    root_password: str | None = field(repr=False)
+    hashed_root_password: str | None = field(repr=False)
+    proxies: Proxies
+    source_date_epoch: int | None
+    digest: str
+
+    @property
+    def metadata_filename(self) -> str:
+        """The name that consumers derive: the root image's up to its first dot, plus ``.yaml``."""
+        return metadata_filename(next(image.filename for image in self.images if image.mount == "/"))
+
+
+def metadata_filename(root_filename: str) -> str:
+    """Return the metadata file's name for a root image's (fuel_agent.drivers.nailgun does the same)."""
+    return root_filename.split(".")[0] + ".yaml"
+
+
+def schema_text() -> str:
+    """Return the published JSON schema of a request."""
+    return _SCHEMA_FILE.read_text(encoding="utf-8")
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema, parsed."""
+    loaded: dict[str, Any] = json.loads(schema_text())
+    return loaded
+
+
+def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | None = None) -> Request:
+    """Turn JSON text into a Request.
+
+    Unknown keys are logged with the closest known name, or with *strict* are problems like any other; the newest
+    caller sends dozens. Raises RequestError with every problem found.
+    """
+    document, problems = _load(text)
+    unknown = [Problem(path, message) for path, message in _unknown_keys(document, schema(), "$")]
+    if strict:
+        problems += unknown
+    else:
+        for problem in unknown:
+            LOG.info("ignoring %s", problem)
+    problems += _shape_problems(document)
+    if not problems:
+        problems += list(_meaning_problems(document))
+    epoch, epoch_problems = _epoch(document, os.environ if environment is None else environment)
+    problems += epoch_problems
+    if problems:
+        raise RequestError(problems)
+    return _typed(document, epoch)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which of its keys came more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    made = _Object(pairs)
+    if len(made) != len(pairs):
+        keys = [key for key, _ in pairs]
+        made.repeated = tuple(sorted({key for key in keys if keys.count(key) > 1}))
+    return made
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _load(text: str) -> tuple[Any, list[Problem]]:
+    try:
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise RequestError([Problem("$", f"not JSON: {error.msg} at {place}")]) from None
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise RequestError([Problem("$", f"not JSON: {reason}")]) from None
+    return document, list(_repeated_keys(document, "$"))
+
+
+def _repeated_keys(value: Any, path: str) -> Iterator[Problem]:
+    if isinstance(value, _Object):
+        for key in value.repeated:
+            yield Problem(_child(path, key), "given more than once")
+        for key, item in value.items():
+            yield from _repeated_keys(item, _child(path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _repeated_keys(item, f"{path}[{index}]")
+
+
+def _child(path: str, key: str) -> str:
+    return f"{path}.{key}" if re.fullmatch(r"\w+", key) else f"{path}[{json.dumps(key)}]"
+
+
+def _unknown_keys(value: Any, rule: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Walk *value* beside its schema; give what has no place there."""
+    if isinstance(value, dict) and "additionalProperties" in rule:
+        for key, item in value.items():
+            yield from _unknown_keys(item, rule["additionalProperties"], _child(path, key))
+    elif isinstance(value, dict) and "properties" in rule:
+        known = rule["properties"]
+        for key, item in value.items():
+            if key in known:
+                yield from _unknown_keys(item, known[key], _child(path, key))
+            else:
+                close = difflib.get_close_matches(key, known, n=1)
+                yield _child(path, key), "unknown key" + (f"; did you mean {close[0]}?" if close else "")
+    elif isinstance(value, list) and "items" in rule:
+        for index, item in enumerate(value):
+            yield from _unknown_keys(item, rule["items"], f"{path}[{index}]")
+
+
+# --- checking --------------------------------------------------------------------------------------------------------
+
+
+def _shape_problems(document: Any) -> list[Problem]:
+    """Check against the published schema, in words of our own."""
+    errors = jsonschema.Draft7Validator(schema()).iter_errors(document)
+    problems = []
+    for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
+        path = "$"
+        for part in error.absolute_path:
+            path = f"{path}[{part}]" if isinstance(part, int) else _child(path, str(part))
+        problems += [Problem(path, message) for message in _in_words(error)]
+    return problems
+
+
+def _in_words(error: Any) -> Iterator[str]:
+    rule, wanted, found = error.validator, error.validator_value, error.instance
+    if rule == "required":
+        # The library reports each missing key by itself; the key stands only in its prose.
+        yield f"{error.message.split(' ')[0]} is missing"
+    elif rule == "type":
+        names = wanted if isinstance(wanted, list) else [wanted]
+        yield f"must be {' or '.join(_article(name) for name in names)}, not {_shown(found)}"
+    elif rule == "enum":
+        yield f"{_shown(found)} is not one of {', '.join(map(str, wanted))}"
+    elif rule in ("minLength", "minItems", "minProperties"):
+        yield "must not be empty"
+    elif rule == "pattern":
+        yield f"{_shown(found)} does not have the form {wanted}"
+    else:
+        yield error.message[:200]
+
+
+def _article(name: str) -> str:
+    return name if name == "null" else f"an {name}" if name[0] in "aio" else f"a {name}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
+    yield from _image_problems(document["image_data"])
+    for index, repo in enumerate(document["repos"]):
+        yield from _repository_problems(repo, f"$.repos[{index}]")
+    for index, package in enumerate(document.get("packages", ())):
+        if not _PACKAGE.fullmatch(package):
+            yield Problem(f"$.packages[{index}]", f"{_shown(package)} is not a package name")
+    if document.get("root_password") is not None and document.get("hashed_root_password") is not None:
+        yield Problem("$.hashed_root_password", "give this or root_password, not both")
+    if "\n" in (document.get("root_password") or ""):
+        yield Problem("$.root_password", "must be one line")
+    hashed = document.get("hashed_root_password")
+    if hashed is not None and not _CRYPT.fullmatch(hashed):
+        yield Problem("$.hashed_root_password", "is not what crypt(3) makes (such as $6$salt$hash)")
+    for scheme, proxy in document.get("proxies", {}).get("protocols", {}).items():
+        if urlsplit_or_none(proxy) is None:
+            yield Problem(f"$.proxies.protocols.{scheme}", "is not a URL such as http://proxy.example.org:3128")
+    output = document["output"]
+    if "\0" in output:
+        yield Problem("$.output", "holds a NUL character")
+    elif os.path.exists(output) and not os.path.isdir(output):
+        yield Problem("$.output", f"{output} exists and is not a directory")
+
+
+def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
+    if "/" not in image_data:
+        yield Problem("$.image_data", "no image for /; the root image is required and names the metadata file")
+    owners: dict[str, str] = {}
+    for mount, image in image_data.items():
+        path = _child("$.image_data", mount)
+        if (
+            not mount.startswith("/")
+            or mount != str(PurePosixPath("/" + mount.lstrip("/")))
+            or ".." in mount.split("/")
+        ):
+            yield Problem(path, f"{_shown(mount)} is not an absolute mount point in its shortest form")
+        if not mount.isprintable():
+            yield Problem(path, "a mount point holds printable characters only")
+        name = _filename(image["uri"])
+        if name is None:
+            yield Problem(f"{path}.uri", "the last part of the URI's path must name a file")
+        else:
+            names = [name, metadata_filename(name)] if mount == "/" else [name]
+            for one in names:
+                if one in owners:
+                    yield Problem(f"{path}.uri", f"{one} is also the file of {owners[one]}")
+                owners[one] = f"the metadata of {mount}" if one != name else mount
+        longest = FILESYSTEMS[image["format"]].label_limit_bytes
+        if len(image.get("label", "").encode()) > longest:
+            yield Problem(f"{path}.label", f"too long for {image['format']}, which takes {longest} bytes")
+        if "reserve" in image and _reserve(image["reserve"]) is None:
+            yield Problem(f"{path}.reserve", f"{_shown(image['reserve'])} is no size (bytes, or such as 64MiB or 5%)")
+
+
+def _filename(uri: str) -> str | None:
+    split = urlsplit_or_none(uri)
+    name = (split.path if split else uri.split("?")[0]).rpartition("/")[2]
+    return name if name and not name.startswith(".") and name.isprintable() and "\\" not in name else None
+
+
+def urlsplit_or_none(url: str) -> Any:
+    """Split a URL that has a scheme; None if it is not one."""
+    try:
+        split = urlsplit(url)
+        _ = split.port
+    except ValueError:
+        return None
+    return split if split.scheme and (split.netloc or split.scheme == "file") else None
+
+
+def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
+    for place, uri in [("uri", repo["uri"]), *((f"uris[{n}]", uri) for n, uri in enumerate(repo.get("uris", ())))]:
+        split = urlsplit_or_none(uri)
+        if split is None or split.scheme not in _SCHEMES or not uri.isprintable() or " " in uri:
+            yield Problem(f"{path}.{place}", f"must be an {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} URI")
+    flat, components = repo["suite"].endswith("/"), repo.get("section", "").split()
+    if flat and components:
+        yield Problem(f"{path}.section", "must be empty for a flat repository (a suite that ends with /)")
+    if not flat and not components:
+        yield Problem(f"{path}.section", "names no component; a flat repository has a suite that ends with /")
+    for place, words in (("suite", [repo["suite"]]), ("section", components)):
+        if any(not re.fullmatch(r"[\w./+~-]+", word) or ".." in word.split("/") for word in words):
+            yield Problem(f"{path}.{place}", "holds characters that no repository has")
+    priority = repo.get("priority")
+    if priority is not None and (priority == 0 or abs(priority) > _PIN_LIMIT):
+        yield Problem(
+            f"{path}.priority", f"must be between -{_PIN_LIMIT} and {_PIN_LIMIT} and not 0 (apt_preferences(5))"
+        )
+    key = repo.get("key", "")
+    if key.startswith("http://"):
+        yield Problem(f"{path}.key", "a key is fetched over https only")
+    if key.startswith("https://") and "fingerprint" not in repo:
+        yield Problem(f"{path}.fingerprint", "is required with a key that is fetched from a URL")
+    if key and "fingerprint" in repo and len(repo["fingerprint"].replace(" ", "")) not in (40, 64):
+        yield Problem(f"{path}.fingerprint", "must be the full fingerprint of 40 hexadecimal digits")
+
+
+def _reserve(value: Any) -> Reserve | None:
+    match = _SIZE.fullmatch(str(value).strip())
+    if match is None:
+        return None
+    if match[2] == "%":
+        return Reserve(0, float(match[1]) / 100)
+    return Reserve(int(float(match[1]) * _UNITS[match[2]]))
+
+
+def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, list[Problem]]:
+    """The request's source_date_epoch, or the environment's (reproducible-builds.org/specs/source-date-epoch)."""
+    asked = document.get("source_date_epoch") if isinstance(document, dict) else None
+    inherited = environment.get("SOURCE_DATE_EPOCH", "")
+    if asked is not None or not inherited:
+        return asked, []
+    if not inherited.isdigit() or int(inherited) > 0xFFFFFFFF:
+        return None, [
+            Problem("SOURCE_DATE_EPOCH", f"{_shown(inherited)} in the environment is not a number of seconds")
+        ]
+    return int(inherited), []
+
+
+# --- typing ----------------------------------------------------------------------------------------------------------
+
+
+def _typed(document: dict[str, Any], epoch: int | None) -> Request:
+    proxies = document.get("proxies", {})
+    packages = document.get("packages")
+    return Request(
+        images=tuple(_typed_image(mount, image) for mount, image in sorted(document["image_data"].items())),
+        output=Path(document["output"]).absolute(),
+        repositories=tuple(_typed_repository(index, repo) for index, repo in enumerate(document["repos"])),
+        codename=document["codename"],
+        packages=None if packages is None else tuple(dict.fromkeys(packages)),
+        arch=document.get("arch", "amd64"),
+        root_password=document.get("root_password"),
+        hashed_root_password=document.get("hashed_root_password"),
+        proxies=Proxies(
+            tuple(sorted(proxies.get("protocols", {}).items())), tuple(proxies.get("direct_repo_addr_list", ()))
+        ),
+        source_date_epoch=epoch,
+        digest=_digest({**document, "source_date_epoch": epoch}),
+    )
+
+
+def _digest(document: dict[str, Any]) -> str:
+    """Return the SHA-256 of the request in canonical JSON, without what does not change the images.
+
+    It goes into the metadata, which everybody can read, so URL credentials and proxies stay out of it, and the
+    password enters through a slow derivation: a plain digest would let anybody try passwords against it.
+    """
+    wanted = {key: value for key, value in document.items() if key not in ("proxies", "root_password")}
+    text = redact(json.dumps(wanted, sort_keys=True, separators=(",", ":")))
+    password = document.get("root_password")
+    if password is not None:
+        secret = password.encode("utf-8", "surrogatepass")
+        text += hashlib.pbkdf2_hmac("sha256", secret, text.encode(), _PASSWORD_ROUNDS).hex()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _typed_image(mount: str, image: dict[str, Any]) -> ImageRequest:
+    reserve = _reserve(image["reserve"]) if "reserve" in image else Reserve()
+    name = _filename(image["uri"])
+    assert reserve is not None and name is not None, "both were checked"
+    return ImageRequest(mount, name, image["format"], image["container"], image.get("label"), reserve)
+
+
+def _typed_repository(index: int, repo: dict[str, Any]) -> Repository:
+    fingerprint = repo.get("fingerprint")
+    return Repository(
+        name=repo.get("name") or f"repository {index}",
+        uris=tuple(dict.fromkeys(uri.rstrip("/") for uri in (repo["uri"], *repo.get("uris", ())))),
+        suite=repo["suite"],
+        components=tuple(dict.fromkeys(repo.get("section", "").split())),
+        priority=repo.get("priority"),
+        key=repo.get("key"),
+        fingerprint=None if fingerprint is None else fingerprint.replace(" ", "").upper(),
+        trusted=repo.get("trusted", False),
+    )

@@ -1,0 +1,171 @@
+"""The tree's own apt.
+
+Owns how packages are chosen and installed once apt works in the tree. apt decides what to install, against indices
+that we verified; we fetch it; apt installs it without downloading. Everything that apt is told (sources, pins, lists)
+lies below /run, a tmpfs: nothing of it can stay in the image, and the tree's /etc/apt is never touched.
+
+Each repository appears to apt under a host name of its own, ``repository-N.invalid``: no mirror's name and no
+credentials enter the tree, and a pin by origin (apt_preferences(5)) means exactly one repository, not all that share
+the fields of a Release or a component (LP1488844). Its place in the request is read back from that name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from fuel_image.archive.fetch import Fetcher
+from fuel_image.archive.packages import Package
+from fuel_image.archive.repositories import OpenRepository, Repositories
+from fuel_image.errors import BuildError, Problem, RequestError
+from fuel_image.progress import step
+from fuel_image.tree.chroot import Chroot, visible
+
+LOG = logging.getLogger(__name__)
+
+_HOME = "/run/apt"
+_URI = re.compile(r"'http://repository-(\d+)\.invalid/[^']*' (\S+) \d+")
+_CONFIGURATION = """\
+Dir::Etc::sourcelist "{home}/sources.list";
+Dir::Etc::sourceparts "{home}/none";
+Dir::Etc::preferences "{home}/preferences";
+Dir::State::lists "{home}/lists";
+Dir::Cache "{home}/cache";
+Dir::Cache::archives "{home}/archives";
+APT::Architecture "{arch}";
+APT::Architectures {{ "{arch}"; }};
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+APT::Get::Assume-Yes "true";
+APT::Get::Always-Include-Phased-Updates "true";
+APT::Get::AllowUnauthenticated "true";
+APT::Get::allow-downgrades "true";
+APT::Get::allow-remove-essential "false";
+APT::Sandbox::User "root";
+APT::Color "false";
+Acquire::Languages "none";
+Dpkg::Use-Pty "false";
+DPkg::Options {{ "--force-unsafe-io"; "--force-confold"; "--force-confdef"; }};
+"""
+ENVIRONMENT = {"APT_CONFIG": f"{_HOME}/apt.conf"}
+
+
+def configure(chroot: Chroot, repositories: Repositories) -> None:
+    """Tell the tree's apt about the repositories and give it their indices. ``ENVIRONMENT`` makes it look there."""
+    home = chroot.tree.path / _HOME.lstrip("/")
+    for name in ("none", "lists/partial", "cache", "archives/partial"):
+        (home / name).mkdir(parents=True)
+    configuration = _CONFIGURATION.format(home=_HOME, arch=repositories.arch)
+    (home / "apt.conf").write_text(configuration, encoding="utf-8")
+    (home / "sources.list").write_text("".join(_source_line(one) for one in repositories), encoding="utf-8")
+    (home / "preferences").write_text("\n".join(_pin(one) for one in repositories), encoding="utf-8")
+    for repository in repositories:
+        _place_lists(repository, home / "lists")
+
+
+def _host(repository: OpenRepository) -> str:
+    return f"repository-{repository.place}.invalid"
+
+
+def _source_line(repository: OpenRepository) -> str:
+    """Return the line of sources.list(5); *trusted*, because we verified what we placed in the lists."""
+    request = repository.request
+    components = " ".join(request.components)
+    return f"deb [trusted=yes] http://{_host(repository)}/ {request.suite} {components}".rstrip() + "\n"
+
+
+def _pin(repository: OpenRepository) -> str:
+    """Return the stanza of apt_preferences(5); without a priority in the request, what apt would use by itself."""
+    return f'Package: *\nPin: origin "{_host(repository)}"\nPin-Priority: {repository.priority}\n'
+
+
+def _place_lists(repository: OpenRepository, lists: Path) -> None:
+    """Write the indices under the names that apt gives them (URItoFileName in apt-pkg)."""
+    request = repository.request
+    suite = f"dists/{request.suite}/" if request.components else request.suite.lstrip("/")
+    prefix = f"{_host(repository)}/{suite}"
+    if repository.release is not None:
+        _list_path(lists, f"{prefix}Release").write_text(repository.release.text, encoding="utf-8")
+    for index in repository.indices:
+        _list_path(lists, f"{prefix}{index.label}Packages").write_bytes(index.content)
+
+
+def _list_path(lists: Path, uri: str) -> Path:
+    return lists / uri.replace("_", "%5f").replace("/", "_")
+
+
+def check_names(repositories: Repositories, packages: Sequence[str], *, path: str = "$.packages") -> None:
+    """Raise RequestError that names every package which no repository holds, with the closest name that one does."""
+    problems = []
+    for position, spec in enumerate(packages):
+        name = re.split("[:=/]", spec)[0]
+        held = any(
+            next(index.named(name), None) or next(index.providing(name), None) for index in repositories.indices()
+        )
+        if not held:
+            known = {other for index in repositories.indices() for other in index.names()}
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            problems.append(Problem(f"{path}[{position}]", f"no repository holds {name}{hint}"))
+    if problems:
+        raise RequestError(problems)
+
+
+def install(chroot: Chroot, repositories: Repositories, packages: Sequence[str], fetcher: Fetcher) -> None:
+    """Install *packages* with what they need, and bring what is there to its candidate version.
+
+    Raises CommandError with apt's own words when they cannot be installed together.
+    """
+    with step("Choosing packages"):
+        chosen = _choose(chroot, repositories, packages)
+    with step("Fetching packages") as fetching:
+        fetcher.fetch((repositories.wanted(package) for package in chosen), fetching)
+    archives = chroot.tree.path / _HOME.lstrip("/") / "archives"
+    for package in chosen:
+        (archives / package.archive_name).symlink_to(visible(package, fetcher.pool))
+    with step(f"Installing {len(chosen)} packages"):
+        arguments = ("apt-get", "--no-download", "install", "--", *packages)
+        chroot.run(
+            *arguments, doing="installing packages", advice="the lines above are the package's own; see the log file"
+        )
+
+
+def _choose(chroot: Chroot, repositories: Repositories, packages: Sequence[str]) -> list[Package]:
+    """Have apt print what it would fetch, and find each file in the repository that it would come from."""
+    advice = "the packages cannot be installed together from these repositories; apt's reasons are above"
+    doing = "choosing packages"
+    printed = chroot.run(
+        "apt-get", "--print-uris", "install", "--", *packages, doing=doing, want_output=True, advice=advice
+    )
+    chosen = []
+    for line in printed.text.splitlines():
+        match = _URI.match(line)
+        if match:
+            chosen.append(_named_by_apt(repositories[int(match[1])], match[2]))
+    return chosen
+
+
+def _named_by_apt(repository: OpenRepository, archive_name: str) -> Package:
+    name = archive_name.partition("_")[0]
+    for index in repository.indices:
+        for package in index.named(name):
+            if package.archive_name == archive_name:
+                return package
+    raise BuildError(f"choosing packages: apt wants {archive_name}, which {repository.request.name} does not list")
+
+
+def available(repositories: Repositories, wishes: Sequence[str]) -> tuple[str, ...]:
+    """Choose from a default set what the repositories hold: of ``a|b`` the first, of what nobody holds nothing."""
+    chosen, absent = [], []
+    for wish in wishes:
+        found = next((name for name in wish.split("|") if repositories.candidate(name) is not None), None)
+        if found is None:
+            absent.append(wish)
+        else:
+            chosen.append(found)
+    if absent:
+        LOG.warning("not in these repositories, and left out of the default set: %s", ", ".join(absent))
+    return tuple(chosen)

@@ -1,0 +1,100 @@
+"""Running a program inside the root tree.
+
+Owns the environment that programs in the tree see, ``Chroot.run``, and the forbidding of services. How the tree is
+entered is ``inside.py``'s. It must not know which programs are run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import fuel_image
+from fuel_image.archive.packages import Package
+from fuel_image.archive.pool import Pool
+from fuel_image.host.command import PATH, Output, run
+from fuel_image.tree.root import Tree
+
+POOL = "/run/pool"
+"""Where the pool of fetched packages is seen in the tree, read-only."""
+
+PACKAGE_PARENT = str(Path(fuel_image.__file__).resolve().parent.parent)
+_ENVIRONMENT = {
+    "PATH": PATH,
+    "HOME": "/root",
+    "TERM": "dumb",
+    "LC_ALL": "C",
+    "LANG": "C",
+    "TMPDIR": "/tmp",
+    "DEBIAN_FRONTEND": "noninteractive",  # or a build hangs on a dialog (LP1403390)
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    "DEBCONF_NOWARNINGS": "yes",
+    "UCF_FORCE_CONFFOLD": "1",
+}
+
+
+def visible(package: Package, pool: Pool) -> str:
+    """Return the path in the tree of a package's file."""
+    return f"{POOL}/{pool.path(package.sha256).relative_to(pool.directory)}"
+
+
+@dataclass(frozen=True)
+class Chroot:
+    """A way to run programs in *tree*; *preload* is a library inside the tree that they load first."""
+
+    tree: Tree
+    preload: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self,
+        *argv: str,
+        doing: str,
+        stdin: str = "",
+        timeout_seconds: float | None = None,
+        want_output: bool = False,
+        advice: str = "",
+    ) -> Output:
+        """Run a program of the tree to its end, without a network; see ``host.command.run``.
+
+        Whatever it leaves running ends with it.
+        """
+        environment = {**_ENVIRONMENT, **self.environment, "PYTHONPATH": PACKAGE_PARENT}
+        if self.preload is not None:
+            environment["FUEL_IMAGE_PRELOAD"] = self.preload
+        return run(
+            sys.executable,
+            "-m",
+            "fuel_image.tree.inside",
+            self.tree.path,
+            *argv,
+            doing=doing,
+            stdin=stdin,
+            env=environment,
+            timeout_seconds=timeout_seconds,
+            want_output=want_output,
+            advice=advice,
+        )
+
+
+_POLICY = "/usr/sbin/policy-rc.d"
+
+
+@contextmanager
+def services_forbidden(tree: Tree) -> Iterator[None]:
+    """Keep packages from starting services for the length of the block (invoke-rc.d(8); 101 means forbidden).
+
+    A policy-rc.d that a package brings is put back at the end.
+    """
+    tree.mkdir("/usr/sbin")
+    kept = tree.read(_POLICY) if tree.is_file(_POLICY) else None
+    tree.write(_POLICY, "#!/bin/sh\nexit 101\n", mode=0o755)
+    try:
+        yield
+    finally:
+        tree.remove(_POLICY)
+        if kept is not None:
+            tree.write(_POLICY, kept, mode=0o755)

@@ -69,7 +69,7 @@ def build(plan: Plan, places: Places) -> Built:
         packages = _packages(plan, repositories)
         epoch = request.source_date_epoch or repositories.newest_date() or 0
         with tree_at(work / "tree") as tree:
-            inventory = _fill(tree, plan, packages, repositories, fetcher)
+            inventory = _fill(tree, plan, packages, repositories, fetcher, epoch)
             with step("Cleaning the tree"):
                 settle.settle(tree, request)
                 clean.clean(tree)
@@ -95,7 +95,7 @@ def _packages(plan: Plan, repositories: Repositories) -> tuple[str, ...]:
 
 
 def _fill(
-    tree: Tree, plan: Plan, packages: Sequence[str], repositories: Repositories, fetcher: Fetcher
+    tree: Tree, plan: Plan, packages: Sequence[str], repositories: Repositories, fetcher: Fetcher, epoch: int
 ) -> tuple[Installed, ...]:
     """Bootstrap the base system and install the packages; return what is then installed."""
     base = resolve.base(repositories)
@@ -108,7 +108,7 @@ def _fill(
         pool_in_tree.mkdir()
         with bound(fetcher.pool.directory, pool_in_tree, kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID):
             preload: str | None = eatmydata.provide(tree, fetcher.pool, syncless) if syncless else None
-            inside = Chroot(tree, preload, apt.ENVIRONMENT)
+            inside = Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(epoch)})
             bootstrap.install(inside, base, fetcher.pool)
             apt.configure(inside, repositories)
             apt.install(inside, repositories, packages, fetcher)

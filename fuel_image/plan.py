@@ -52,7 +52,7 @@ def make(request: Request) -> Plan:
     images = []
     for image in request.images:
         # The same request gives the same UUIDs; two mount points never share one.
-        identity = uuid.uuid5(_NAMESPACE, f"{request.digest} {image.mount}")
+        identity = uuid.uuid5(_NAMESPACE, f"{request.codename} {image.filename} {image.mount}")
         features = ext_features(image.format, suite.linux) if FILESYSTEMS[image.format].populated else ()
         images.append(PlannedImage(image, str(identity), features))
     wishes = default_packages(suite, request.arch) if request.packages is None else request.packages

@@ -23,12 +23,7 @@ from fuel_image.tree.root import Tree
 _CORE = ("base-passwd", "base-files", "dpkg", "libc6", "perl-base", "mawk", "debconf")
 """Installed one after another before all others, because the others' scripts use them without saying so."""
 _MERGED = ("bin", "sbin", "lib")
-_MERGED_OF_ARCHITECTURE = {
-    "amd64": ("lib32", "lib64", "libx32"),
-    "i386": ("lib64", "libx32"),
-    "ppc64el": ("lib64",),
-    "s390x": ("lib32",),
-}
+_MERGED_OF_ARCHITECTURE = {"amd64": ("lib64",), "ppc64el": ("lib64",)}
 _USR_IS_MERGED = ("usr-is-merged", "usrmerge")
 _DPKG = ("dpkg", "--force-unsafe-io", "--force-confold", "--force-confdef", "--force-depends")
 

@@ -37,7 +37,7 @@ class Tree:
         finally:
             os.close(root)
         try:
-            yield directory, pure.name
+            yield directory, pure.name or "."
         finally:
             os.close(directory)
 

@@ -1,0 +1,65 @@
+"""One pass: content, sizes and digests of every container."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import lzma
+import zlib
+from pathlib import Path
+from typing import Callable
+
+import pytest
+import zstandard
+
+from fuel_image.images.containers import CONTAINERS
+from fuel_image.images.emit import emit
+from fuel_image.progress import Step
+
+UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "raw": bytes,
+    "xz": lzma.decompress,
+    "zstd": lambda packed: zstandard.ZstdDecompressor().decompressobj().decompress(packed),
+}
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """A file with a hole at each end, one in the middle, and an odd size."""
+    path = tmp_path / "image"
+    with path.open("wb") as file:
+        for place in (3, 9):
+            file.seek(place * MEBIBYTE)
+            file.write(bytes(range(256)) * 4097)
+        file.truncate(14 * MEBIBYTE + 17)
+    return path
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_containers(image: Path, container: str) -> None:
+    target, step, raw = io.BytesIO(), Step("emitting"), image.read_bytes()
+    emitted = emit(image, container, target, threads=2, step=step)
+    assert UNPACK[container](target.getvalue()) == raw
+    assert (emitted.raw_size_bytes, emitted.raw_md5) == (len(raw), hashlib.md5(raw).hexdigest())
+    assert emitted.raw_sha256 == hashlib.sha256(raw).hexdigest()
+    assert (emitted.size_bytes, emitted.md5) == (len(target.getvalue()), hashlib.md5(target.getvalue()).hexdigest())
+    assert emitted.sha256 == hashlib.sha256(target.getvalue()).hexdigest()
+    assert step.done_bytes == len(raw)
+
+
+def test_gzip_is_one_member_for_the_node_reads_no_second(image: Path) -> None:
+    target = io.BytesIO()
+    emit(image, "gzip", target, threads=2, step=Step("emitting"))
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    assert len(reader.decompress(target.getvalue())) == image.stat().st_size
+    assert (reader.eof, reader.unused_data) == (True, b"")
+
+
+def test_an_empty_image(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    target = io.BytesIO()
+    assert emit(tmp_path / "empty", "gzip", target, threads=1, step=Step("emitting")).raw_size_bytes == 0
+    assert gzip.decompress(target.getvalue()) == b""

@@ -10,6 +10,7 @@ neither a hash mismatch nor a mirror in the middle of its sync), one that refuse
 
 from __future__ import annotations
 
+import collections
 import concurrent.futures
 import hashlib
 import logging
@@ -34,8 +35,8 @@ LOG = logging.getLogger(__name__)
 
 WORKERS = 8
 ATTEMPTS = 10
-_MISSING_ANSWERS = 3
-"""How often a mirror may deny a file that its index names: the hosts behind one name are not always in step."""
+_DENIALS = 2
+"""How often a mirror may say that it has no such file before it is believed: hosts behind one name differ."""
 _LONGEST_WAIT_SECONDS = 10.0
 _LONGEST_RETRY_AFTER_SECONDS = 60.0
 _TIMEOUT_SECONDS = (10.0, 30.0)  # to connect, between two reads
@@ -75,9 +76,15 @@ class _Mirror:
     url: str
     failures: list[_Failure] = field(default_factory=list)
 
-    def worth_asking(self, missing_answers: int) -> bool:
-        missing = sum(failure.missing for failure in self.failures)
-        return missing < missing_answers and not any(failure.final for failure in self.failures)
+    @property
+    def denied(self) -> bool:
+        """Whether the mirror has said often enough that it has no such file."""
+        return sum(failure.missing for failure in self.failures) >= _DENIALS
+
+    @property
+    def worth_asking(self) -> bool:
+        """Whether asking again may help."""
+        return not self.denied and not any(failure.final for failure in self.failures)
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ class Fetcher:
     def __init__(self, pool: Pool, proxies: dict[str, str], attempts: int = ATTEMPTS) -> None:
         self.pool = pool
         self._attempts = attempts
-        self._stopped = threading.Event()
+        self._down: collections.Counter[str] = collections.Counter()
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"fuel-image/{__version__}"
         self._session.headers["Accept-Encoding"] = (
@@ -121,18 +128,24 @@ class Fetcher:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=WORKERS, pool_maxsize=WORKERS))
 
-    def fetch(self, wanted: Iterable[Wanted], step: Step) -> None:
-        """Bring every wanted file into the pool, the largest first; raise FetchError if one cannot be had."""
+    def fetch(self, wanted: Iterable[Wanted], step: Step, *, attempts: int | None = None) -> None:
+        """Bring every wanted file into the pool, the largest first; raise FetchError if one cannot be had.
+
+        *attempts* bounds the rounds through the mirrors of each file, where the caller has something better to do
+        than to insist.
+        """
+        stopped = threading.Event()
         absent = {one for one in wanted if not self.pool.holds(one.sha256, one.size_bytes)}
         step.total_bytes += sum(one.size_bytes for one in absent)
         workers = concurrent.futures.ThreadPoolExecutor(WORKERS)
         try:
             order = sorted(absent, key=lambda one: (-one.size_bytes, one.name))
-            futures = [workers.submit(self._fetch_one, one, step) for one in order]
+            rounds = attempts or self._attempts
+            futures = [workers.submit(self._fetch_one, one, step, rounds, stopped) for one in order]
             for future in concurrent.futures.as_completed(futures):
                 future.result()
         except BaseException:
-            self._stopped.set()
+            stopped.set()
             for future in futures:
                 future.cancel()
             raise
@@ -149,9 +162,9 @@ class Fetcher:
             with self._opened(url, 0) as body:
                 return b"".join(body.chunks(limit_bytes))
 
-        return self._from_any(urls, name, once, missing_answers=1)
+        return self._from_any(urls, name, once, self._attempts, threading.Event())
 
-    def _fetch_one(self, wanted: Wanted, step: Step) -> None:
+    def _fetch_one(self, wanted: Wanted, step: Step, attempts: int, stopped: threading.Event) -> None:
         with self.pool.incoming(wanted.sha256) as part:
             if self.pool.holds(wanted.sha256, wanted.size_bytes):  # another build brought it while we waited
                 step.advance(wanted.size_bytes)
@@ -162,48 +175,54 @@ class Fetcher:
                 self._append(part, url, wanted, step)
                 return b""
 
-            self._from_any(wanted.urls, wanted.name, once, missing_answers=_MISSING_ANSWERS)
+            self._from_any(wanted.urls, wanted.name, once, attempts, stopped)
             self.pool.admit(part, wanted.sha256)
 
-    def _from_any(self, urls: tuple[str, ...], name: str, once: Callable[[str], bytes], missing_answers: int) -> bytes:
-        """Try the mirrors in order, in rounds with a growing wait between them, until one try succeeds."""
+    def _from_any(
+        self, urls: tuple[str, ...], name: str, once: Callable[[str], bytes], attempts: int, stopped: threading.Event
+    ) -> bytes:
+        """Try the mirrors in rounds, with a growing wait between them, until one try succeeds.
+
+        Those that have failed least, for whatever file, are asked first. Where one mirror denies that there is such a
+        file, the others get no more tries than are needed to believe it.
+        """
         mirrors = [_Mirror(url) for url in urls]
 
         def one_round() -> bytes:
-            for mirror in mirrors:
-                if self._stopped.is_set() or not mirror.worth_asking(missing_answers):
+            for mirror in sorted(mirrors, key=lambda mirror: self._down[urlsplit(mirror.url).netloc]):
+                if stopped.is_set() or not mirror.worth_asking:
                     continue
                 try:
                     return once(mirror.url)
                 except _Failure as failure:
                     mirror.failures.append(failure)
+                    self._down[urlsplit(mirror.url).netloc] += not failure.missing
                     LOG.debug("try %d of %s: %s", len(mirror.failures), redact(mirror.url), failure)
             raise _RoundFailed
 
-        def worth_a_round() -> bool:
-            return not self._stopped.is_set() and any(mirror.worth_asking(missing_answers) for mirror in mirrors)
+        def no_more_rounds(state: tenacity.RetryCallState) -> bool:
+            believed = any(mirror.denied for mirror in mirrors) and state.attempt_number >= _DENIALS
+            open_ones = any(mirror.worth_asking for mirror in mirrors)
+            return stopped.is_set() or believed or not open_ones or state.attempt_number >= attempts
 
         def wait_seconds(state: tenacity.RetryCallState) -> float:
             asked = max(mirror.failures[-1].wait_seconds for mirror in mirrors if mirror.failures)
             return max(asked, tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)(state))
 
+        def pause(seconds: float) -> None:
+            stopped.wait(seconds)  # no longer than until another fetch has failed for good
+
         rounds = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_RoundFailed),
-            stop=lambda state: state.attempt_number >= self._attempts or not worth_a_round(),
+            stop=no_more_rounds,
             wait=wait_seconds,
-            sleep=self._pause,
+            sleep=pause,
             reraise=True,
         )
         try:
             return rounds(one_round)
         except _RoundFailed:
-            if self._stopped.is_set():
-                raise FetchError(f"fetching {name}: stopped because of another error") from None
             raise _explained(name, mirrors) from None
-
-    def _pause(self, seconds: float) -> None:
-        """Wait, but no longer than until another fetch has failed for good."""
-        self._stopped.wait(seconds)
 
     def _append(self, part: Path, url: str, wanted: Wanted, step: Step) -> None:
         """Fetch what *part* lacks of the file and check the whole."""
@@ -294,8 +313,10 @@ def _cause(error: BaseException) -> str:
 
 def _explained(name: str, mirrors: list[_Mirror]) -> FetchError:
     tried = [mirror for mirror in mirrors if mirror.failures]
+    if not tried:
+        return FetchError(f"fetching {name}: given up because of another error")
     reports = [f"{mirror.url}: {mirror.failures[-1]} (attempts: {len(mirror.failures)})" for mirror in tried]
-    missing = all(mirror.failures[-1].missing for mirror in tried)
+    missing = any(mirror.denied for mirror in tried)
     advice = "check the repository's address, the proxy, and that the mirror is not in the middle of its own update"
     return FetchError(f"fetching {name}: {'; '.join(reports)}", missing=missing, advice=advice)
 

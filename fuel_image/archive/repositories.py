@@ -37,6 +37,8 @@ LOG = logging.getLogger(__name__)
 _RELEASE_LIMIT_BYTES = 32 << 20
 _INDEX_LIMIT_BYTES = 1 << 30
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+_INDEX_ATTEMPTS = 3
+"""Then a newer Release is looked for: by insisting an index that does not fit will not be had."""
 _SYNC_ATTEMPTS = 4
 _SYNC_WAIT_SECONDS = 5.0
 _DECOMPRESS: Mapping[str, Callable[[io.BytesIO], Any]] = {
@@ -148,7 +150,7 @@ def open_all(requested: Sequence[Repository], arch: str, fetcher: Fetcher, step:
 def _opened(requested: Repository, place: int, arch: str, fetcher: Fetcher, step: Step) -> OpenRepository:
     """Open one repository; start over when its index does not fit its Release, which a sync under way explains."""
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(lambda error: isinstance(error, FetchError) and not error.missing),
+        retry=tenacity.retry_if_exception_type(FetchError),
         stop=tenacity.stop_after_attempt(_SYNC_ATTEMPTS),
         wait=tenacity.wait_fixed(_SYNC_WAIT_SECONDS),
         reraise=True,
@@ -243,7 +245,7 @@ def _indices(
                 advice=f"check the section ({' '.join(requested.components) or 'none'}) and the architecture ({arch})",
             )
         chosen.append((directory, ending, _wanted_index(requested, release, f"{directory}Packages{ending}")))
-    fetcher.fetch((wanted for _, _, wanted in chosen), step)
+    fetcher.fetch((wanted for _, _, wanted in chosen), step, attempts=_INDEX_ATTEMPTS)
     return tuple(
         Index(_content(fetcher.pool.path(wanted.sha256).read_bytes(), ending, wanted.name), place, directory)
         for directory, ending, wanted in chosen

@@ -47,7 +47,7 @@ class Output:
 
 
 class _Lines:
-    """Cuts a stream into lines for the log; keeps the last few, and everything if *whole*.
+    """Cuts a stream into lines for the log and keeps the last few.
 
     Both streams of a program feed one instance, from two threads of sh.
     """
@@ -121,8 +121,7 @@ def run(
     def on_stdout(chunk: str) -> None:
         if want_output:
             whole.append(chunk)
-        else:
-            lines.feed("out", chunk)
+        lines.feed("out", chunk)
 
     code = _execute(path, argv, stdin, env, cwd, timeout_seconds, on_stdout, lambda chunk: lines.feed("err", chunk))
     lines.finish()
@@ -131,8 +130,9 @@ def run(
             f"{doing}: {label} did not end within {timeout_seconds:.0f} seconds", advice=advice, tail=lines.tail
         )
     if code not in accept:
-        tail = lines.tail or "".join(whole).splitlines()[-TAIL_LINES:]
-        raise CommandError(f"{doing}: {label} {_ending(code)}", exit_code_of_command=code, advice=advice, tail=tail)
+        raise CommandError(
+            f"{doing}: {label} {_ending(code)}", exit_code_of_command=code, advice=advice, tail=lines.tail
+        )
     return Output(code, "".join(whole))
 
 

@@ -1,6 +1,6 @@
 """What the host must have before anything is made.
 
-Owns the checks of privileges, tools, architecture and space, and the count of CPUs that the process may use. All that
+Owns the checks of tools, architecture and space, and the count of CPUs that the process may use. All that
 is missing is reported at once. It must not make anything but the directories that it checks.
 """
 
@@ -38,10 +38,7 @@ def cpus() -> int:
 
 def check(tools: Sequence[str], arch: str, directories: Sequence[Path]) -> None:
     """Raise HostError that names everything that this host lacks."""
-    lacks = []
-    if os.geteuid() != 0:
-        lacks.append("root privileges (mounts, loop devices, file ownership)")
-    lacks += [f"the program {tool} (package {_PACKAGES.get(tool, tool)})" for tool in tools if find(tool) is None]
+    lacks = [f"the program {tool} (package {_PACKAGES.get(tool, tool)})" for tool in tools if find(tool) is None]
     machine = platform.machine()
     if ARCHITECTURES[arch] != machine and (machine, arch) not in _RUNS_TOO:
         lacks.append(f"a processor that runs {arch} (this is {machine})")

@@ -1,0 +1,43 @@
+# Two commands do everything, host packages and Python environment included:
+#   make image   build a real image set for the release and mirror that this host is configured with, and show it
+#   make test    pass all tests
+# Both run as root, on Debian, Ubuntu and (with dnf) EL hosts.
+
+VENV := .venv
+OUTPUT ?= $(CURDIR)/build/images
+PYTHON ?= python3
+# Where pyenv is in use, let tox see every Python that it has.
+PYENVS := $(shell pyenv versions --bare 2>/dev/null | grep -E '^3\.[0-9.]+$$' | sort -rV | paste -sd:)
+export PYENV_VERSION := $(if $(PYENVS),$(PYENVS),$(PYENV_VERSION))
+
+.PHONY: image test rpm host-packages host-test-packages clean
+
+image: $(VENV)/bin/fuel-image
+	mkdir -p build
+	$(VENV)/bin/fuel-image sample --output $(OUTPUT) > build/request.json
+	$(VENV)/bin/fuel-image --work-dir build/work --cache-dir build/cache --log-file build/fuel-image.log build/request.json
+	ls -l $(OUTPUT)
+
+test: $(VENV)/bin/tox host-test-packages
+	$(VENV)/bin/tox run
+
+rpm: host-test-packages
+	rpm/build.sh dist
+
+$(VENV)/bin/fuel-image: setup.py | host-packages
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/bin/tox: $(VENV)/bin/fuel-image
+	$(VENV)/bin/pip install --quiet tox
+	touch $@
+
+host-packages:
+	.ci/host-packages run
+
+host-test-packages: host-packages
+	.ci/host-packages test
+
+clean:
+	rm -rf build dist $(VENV) .tox .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -1,0 +1,27 @@
+"""What all tests share: a skip must be a named one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+ALLOWED_SKIPS: dict[str, str] = {}
+"""The beginning of a test's id to the reason for which it may be skipped in CI."""
+
+_unexpected: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not any(report.nodeid.startswith(name) for name in ALLOWED_SKIPS):
+        _unexpected.append(f"{report.nodeid}: {report.longrepr}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _unexpected and os.environ.get("CI"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _unexpected if os.environ.get("CI") else []:
+        terminalreporter.write_line(f"skipped, which CI does not allow: {line}", red=True)

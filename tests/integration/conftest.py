@@ -1,0 +1,141 @@
+"""Real builds from the mirror that this host is configured with, each leaving the host as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from .images import ImageSet
+
+Request = dict[str, Any]
+Run = subprocess.CompletedProcess[str]
+NEVER_WAIT_LONGER_SECONDS = 900
+
+SMALL = ["systemd-sysv", "udev", "openssh-server", "libcap2-bin"]
+"""Enough to see whether an image is clean, without a kernel."""
+
+
+def host_state(workspace: Path) -> dict[str, object]:
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    loops = subprocess.run(["losetup", "--list", "--noheadings"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    processes = [path.name for path in Path("/proc").glob("[0-9]*") if str(workspace) in _command_line(path)]
+    return {
+        "mounts": sorted(line.split(" - ")[0].split(" ", 3)[3] for line in mounts),
+        "loops": loops,
+        "builds": processes,
+    }
+
+
+def _command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text()
+    except OSError:
+        return ""
+
+
+@pytest.fixture(autouse=True)
+def host_as_it_was(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """After every test mounts, loop devices and processes are as before it."""
+    assert os.geteuid() == 0, "integration tests run as root: mounts, loop devices, file ownership"
+    workspace = tmp_path_factory.getbasetemp()
+    before = host_state(workspace)
+    yield
+    assert host_state(workspace) == before
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One pool of packages for all tests; kept between runs where FUEL_IMAGE_TEST_CACHE says so."""
+    kept = os.environ.get("FUEL_IMAGE_TEST_CACHE")
+    return Path(kept) if kept else tmp_path_factory.mktemp("cache")
+
+
+def sample(suite: str | None, output: Path, **changes: Any) -> Request:
+    """Return the program's own sample request for a release, with *changes*."""
+    argv = [
+        sys.executable,
+        "-m",
+        "fuel_image",
+        "sample",
+        "--output",
+        str(output),
+        *(["--suite", suite] if suite else []),
+    ]
+    text = subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+    request: Request = {**json.loads(text), **changes}
+    for repo in request["repos"]:
+        if "ubuntu" in repo["uri"]:
+            repo["section"] = "main universe"
+    return request
+
+
+Fuel = Callable[..., Run]
+
+
+@pytest.fixture(scope="session")
+def fuel(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Fuel:
+    """Return a function that runs the program on a request and returns how it ended."""
+    work_dir = tmp_path_factory.mktemp("work")
+
+    def run(request: Request | str, *options: str, expect: int = 0, **changes: Any) -> Run:
+        text = request if isinstance(request, str) else json.dumps(request)
+        argv = [
+            sys.executable,
+            "-m",
+            "fuel_image",
+            "--work-dir",
+            str(work_dir),
+            "--cache-dir",
+            str(cache_dir),
+            *options,
+            text,
+        ]
+        ended = subprocess.run(
+            argv,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=NEVER_WAIT_LONGER_SECONDS,
+            **changes,
+        )
+        assert ended.returncode == expect, ended.stderr
+        return ended
+
+    return run
+
+
+def metadata_of(request: Request) -> Path:
+    name = request["image_data"]["/"]["uri"].rpartition("/")[2].split(".")[0]
+    return Path(request["output"]) / f"{name}.yaml"
+
+
+@pytest.fixture(scope="session")
+def debian(fuel: Fuel, tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """A small image set of the host's own release, with a root password and a log."""
+    request = sample(None, tmp_path_factory.mktemp("debian"), packages=SMALL, root_password="planted-secret")
+    fuel(request, "--log-file", str(Path(request["output"]).parent / "debian.log"))
+    return ImageSet(metadata_of(request))
+
+
+BENCHMARK = """
+    systemd-sysv apt udev dbus login linux-image-virtual initramfs-tools cloud-init openssh-server grub-pc lvm2 mdadm
+    curl gdisk ethtool acl bash-completion bridge-utils build-essential
+"""
+
+
+@pytest.fixture(scope="session")
+def noble(fuel: Fuel, tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """An image set of Ubuntu noble that boots."""
+    output = tmp_path_factory.mktemp("noble")
+    request = sample("noble", output, packages=BENCHMARK.split(), root_password="r00tme")
+    fuel(request)
+    (output.parent / "noble.json").write_text(json.dumps(request))
+    return ImageSet(metadata_of(request))

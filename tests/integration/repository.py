@@ -1,0 +1,81 @@
+"""Package repositories made on the spot."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import subprocess
+from email.utils import formatdate
+from pathlib import Path
+
+from .images import output_of
+
+
+def package(directory: Path, name: str, version: str = "1", *, depends: str = "", postinst: str = "") -> Path:
+    """Build a package that holds one file, with Debian's own tool."""
+    root = directory / f"{name}-{version}-root"
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "usr/share/doc" / name).mkdir(parents=True)
+    (root / "usr/share/doc" / name / "copyright").write_text("nobody's\n")
+    fields = f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
+    fields += "Maintainer: A Test <test@example.org>\nDescription: a test\n"
+    (root / "DEBIAN/control").write_text(fields + (f"Depends: {depends}\n" if depends else ""))
+    if postinst:
+        (root / "DEBIAN/postinst").write_text(postinst)
+        (root / "DEBIAN/postinst").chmod(0o755)
+    (directory / "pool").mkdir(exist_ok=True)
+    deb = directory / "pool" / f"{name}_{version}_all.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", root, deb], check=True, stdout=subprocess.DEVNULL)
+    return deb
+
+
+def index(directory: Path, *debs: Path) -> str:
+    """Return the stanzas of Packages for files below *directory*."""
+    stanzas = []
+    for deb in debs:
+        content = deb.read_bytes()
+        place = f"Filename: {deb.relative_to(directory)}\nSize: {len(content)}\n"
+        digest = f"SHA256: {hashlib.sha256(content).hexdigest()}\n"
+        stanzas.append(output_of("dpkg-deb", "--field", deb) + place + digest)
+    return "\n".join(stanzas)
+
+
+def flat(directory: Path, *debs: Path) -> str:
+    """Make a flat repository without a Release; return its URI."""
+    (directory / "Packages.gz").write_bytes(gzip.compress(index(directory, *debs).encode()))
+    return directory.as_uri()
+
+
+def release(directory: Path, suite: str, *debs: Path, fields: str = "") -> Path:
+    """Make a suite with one component, unsigned; return its Release."""
+    place = directory / "dists" / suite
+    (place / "main/binary-amd64").mkdir(parents=True, exist_ok=True)
+    packages = index(directory, *debs).encode()
+    (place / "main/binary-amd64/Packages").write_bytes(packages)
+    digest = hashlib.sha256(packages).hexdigest()
+    text = f"Origin: Test\nSuite: {suite}\nCodename: {suite}\nDate: {formatdate(usegmt=True)}\n"
+    text += f"Architectures: amd64\n{fields}"
+    (place / "Release").write_text(f"{text}SHA256:\n {digest} {len(packages)} main/binary-amd64/Packages\n")
+    return place / "Release"
+
+
+class Signer:
+    """A key of its own, with which a Release is signed."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(mode=0o700)
+        self._gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--yes", "--passphrase", ""]
+        subprocess.run(
+            [*self._gpg, "--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never"], check=True
+        )
+        self.key = output_of(*self._gpg, "--armor", "--export")
+        listed = output_of(*self._gpg, "--with-colons", "--list-keys").splitlines()
+        self.fingerprint = next(line.split(":")[9] for line in listed if line.startswith("fpr"))
+
+    def sign(self, release_file: Path) -> Path:
+        signed = release_file.with_name("InRelease")
+        subprocess.run([*self._gpg, "--clearsign", "--output", signed, release_file], check=True)
+        return signed
+
+    def close(self) -> None:
+        subprocess.run(["gpgconf", "--homedir", self._gpg[2], "--kill", "all"], check=True)

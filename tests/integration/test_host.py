@@ -1,0 +1,117 @@
+"""What the host is told, and what it keeps, when a build cannot go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .conftest import SMALL, Fuel, metadata_of, sample
+
+
+def start(tmp_path: Path, cache_dir: Path) -> tuple[subprocess.Popen[str], Path]:
+    """Start a build; return it and its log."""
+    request = sample(None, tmp_path / "output", packages=SMALL)
+    log = tmp_path / "log"
+    argv = [sys.executable, "-m", "fuel_image", "--work-dir", str(tmp_path / "work"), "--cache-dir", str(cache_dir)]
+    argv += ["--log-file", str(log), json.dumps(request)]
+    return subprocess.Popen(argv, stderr=subprocess.PIPE, text=True), log
+
+
+def wait_for(log: Path, text: str) -> None:
+    deadline = time.monotonic() + 300
+    while not (log.exists() and text in log.read_text()):
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
+MOMENTS = ["Fetching the base system", "Installing the base system ...", "Making images ..."]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupted_build_tidies_up(
+    number: signal.Signals, code: int, moment: str, tmp_path: Path, cache_dir: Path
+) -> None:
+    build, log = start(tmp_path, cache_dir)
+    wait_for(log, moment)
+    build.send_signal(number)
+    _, said = build.communicate(timeout=60)
+    assert build.returncode == code, said
+    assert f"interrupted by signal {int(number)}" in said
+    assert "Traceback" not in said
+    assert list((tmp_path / "work").iterdir()) == []
+    assert list((tmp_path / "output").iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_files(
+    moment: str, tmp_path: Path, cache_dir: Path, fuel: Fuel
+) -> None:
+    build, log = start(tmp_path, cache_dir)
+    wait_for(log, moment)
+    build.kill()
+    build.wait(timeout=60)
+    deadline = time.monotonic() + 10
+    while (
+        str(tmp_path)
+        in subprocess.run(["ps", "-e", "-o", "args"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    ):
+        assert time.monotonic() < deadline, "the kernel should have ended everything by now"
+        time.sleep(0.1)
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+    assert list((tmp_path / "output").iterdir()) == []
+    assert len(list((tmp_path / "work").iterdir())) == 1
+    if moment == MOMENTS[-1]:
+        request = sample(None, tmp_path / "output", packages=[])
+        said = fuel(request, "--work-dir", str(tmp_path / "work")).stderr
+        assert "left by a build that was killed" in said
+        assert list((tmp_path / "work").iterdir()) == []
+        assert metadata_of(request).exists()
+
+
+def test_who_lacks_the_privileges_is_told(tmp_path: Path) -> None:
+    """Root in a container that is not privileged, and whoever is not root, get the same answer."""
+    request = json.dumps(sample(None, tmp_path / "output", packages=[]))
+    argv = ["setpriv", "--bounding-set", "-sys_admin", sys.executable, "-m", "fuel_image", request]
+    ended = subprocess.run(argv, check=False, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 3
+    assert "entering namespaces of its own: Operation not permitted" in ended.stderr
+    assert "run as root" in ended.stderr
+
+
+def test_every_missing_tool_is_named(tmp_path: Path) -> None:
+    request = sample(None, tmp_path / "output", packages=[])
+    request["image_data"]["/boot"]["format"] = "xfs"
+    script = 'mount --bind /dev/null /usr/sbin/mke2fs; mount --bind /dev/null /usr/sbin/mkfs.xfs; exec "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", sys.executable, "-m", "fuel_image", json.dumps(request)]
+    ended = subprocess.run(argv, check=False, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 3
+    assert "the program mke2fs (package e2fsprogs); the program mkfs.xfs (package xfsprogs)" in ended.stderr
+
+
+def test_another_architecture(fuel: Fuel, tmp_path: Path) -> None:
+    ended = fuel(sample(None, tmp_path / "output", packages=[], arch="s390x"), expect=3)
+    assert "a processor that runs s390x" in ended.stderr
+
+
+def test_a_full_disk(tmp_path: Path, cache_dir: Path) -> None:
+    request = json.dumps(sample(None, tmp_path / "output", packages=[]))
+    (tmp_path / "work").mkdir()
+    script = 'mount -t tmpfs -o size=1100M,nr_inodes=5000 tmpfs "$1"; shift; exec "$@"'
+    argv = ["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path / "work"), sys.executable, "-m", "fuel_image"]
+    argv += ["--work-dir", str(tmp_path / "work"), "--cache-dir", str(cache_dir), request]
+    ended = subprocess.run(argv, check=False, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1, ended.stderr
+    assert "unpacking the base system: " in ended.stderr and "No space left on device" in ended.stderr
+    assert list((tmp_path / "output").iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written(fuel: Fuel) -> None:
+    ended = fuel(sample(None, Path("/proc/output"), packages=[]), expect=3)
+    assert "a directory /proc/output" in ended.stderr

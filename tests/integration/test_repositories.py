@@ -1,0 +1,154 @@
+"""Trust and pins, with repositories made on the spot beside the host's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import repository
+from .conftest import Fuel, Request, metadata_of, sample
+from .images import ImageSet
+from .servers import directory
+
+EXPLAINED = 'give this repository a "key"'
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Iterator[repository.Signer]:
+    made = repository.Signer(tmp_path / "gnupg")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    (tmp_path / "mirror").mkdir()
+    return tmp_path / "mirror"
+
+
+def with_repo(tmp_path: Path, **repo: object) -> Request:
+    request = sample(None, tmp_path / "output", packages=[])
+    request["repos"].append({"name": "mine", "suite": "stable", "section": "main", **repo})
+    return request
+
+
+def origin_of(request: Request, name: str) -> tuple[str, str]:
+    package = next(one for one in ImageSet(metadata_of(request)).record["installed"] if one["name"] == name)
+    return package["version"], package["repo"]
+
+
+def test_pins(fuel: Fuel, mirror: Path, tmp_path: Path) -> None:
+    """A priority above 1000 downgrades, one of 1 loses, and none leaves the highest version."""
+    old = repository.package(mirror, "tzdata", "1")
+    new = repository.package(mirror, "netbase", "9999")
+    both = [repository.package(mirror, "mine", "1"), repository.package(mirror, "mine", "2")]
+    repository.release(mirror, "old", old, both[0])
+    repository.release(mirror, "low", new)
+    repository.release(mirror, "new", both[1])
+    request = sample(None, tmp_path / "output", packages=["tzdata", "netbase", "mine"])
+    for suite, priority in (("old", 1001), ("low", 1), ("new", None)):
+        repo = {"name": suite, "uri": mirror.as_uri(), "suite": suite, "section": "main", "priority": priority}
+        request["repos"].append(repo)
+    ended = fuel(request)
+    assert origin_of(request, "tzdata") == ("1", "old")
+    assert origin_of(request, "netbase")[1] == request["repos"][0]["name"]
+    assert origin_of(request, "mine") == ("1", "old")
+    assert "accepted because it is on this machine" in ended.stderr
+
+
+def test_a_signed_repository_with_its_key_in_the_request(
+    fuel: Fuel, signer: repository.Signer, mirror: Path, tmp_path: Path
+) -> None:
+    signer.sign(repository.release(mirror, "stable", repository.package(mirror, "mine")))
+    (tmp_path / "key.asc").write_text(signer.key)
+    for key in (signer.key, str(tmp_path / "key.asc")):
+        with directory(mirror) as url:
+            request = with_repo(tmp_path, uri=url, key=key, fingerprint=signer.fingerprint)
+            request["packages"] = ["mine"]
+            assert "accepted because" not in fuel(request).stderr
+        assert origin_of(request, "mine") == ("1", "mine")
+
+
+@pytest.fixture
+def elsewhere() -> str:
+    """A name for loopback that is not known as this machine's: what lives here is trusted, what lives there is not."""
+    return "127.0.0.2"
+
+
+def test_what_is_not_signed_by_a_key_that_counts_is_refused(
+    fuel: Fuel, signer: repository.Signer, mirror: Path, tmp_path: Path, elsewhere: str
+) -> None:
+    release = repository.release(mirror, "stable", repository.package(mirror, "mine"))
+    with directory(mirror, host=elsewhere) as url:
+        unsigned = fuel(with_repo(tmp_path, uri=url), expect=1)
+        assert "its Release is not signed" in unsigned.stderr and EXPLAINED in unsigned.stderr
+        signed = signer.sign(release)
+        stranger = fuel(with_repo(tmp_path, uri=url), expect=1)
+        assert "which is not among the keys that count for it" in stranger.stderr and EXPLAINED in stranger.stderr
+        signed.write_text(signed.read_text().replace("Origin: Test", "Origin: Tesd"))
+        changed = fuel(with_repo(tmp_path, uri=url, key=signer.key), expect=1)
+        assert "a signature does not match the content" in changed.stderr
+        assert not list((tmp_path / "output").iterdir())
+        fuel(with_repo(tmp_path, uri=url, trusted=True))
+
+
+def test_a_changed_index_is_refused(fuel: Fuel, signer: repository.Signer, mirror: Path, tmp_path: Path) -> None:
+    signer.sign(repository.release(mirror, "stable", repository.package(mirror, "mine")))
+    packages = mirror / "dists/stable/main/binary-amd64/Packages"
+    packages.write_text(packages.read_text().replace("Version: 1", "Version: 2"))
+    ended = fuel(with_repo(tmp_path, uri=mirror.as_uri(), key=signer.key), expect=1)
+    assert "its SHA-256 is" in ended.stderr
+
+
+def test_the_second_mirror_serves_when_the_first_is_dead(fuel: Fuel, mirror: Path, tmp_path: Path) -> None:
+    repository.release(mirror, "stable", repository.package(mirror, "mine"))
+    request = with_repo(tmp_path, uri="http://127.0.0.1:9", uris=[mirror.as_uri()])
+    request["packages"] = ["mine"]
+    fuel(request)
+    assert origin_of(request, "mine") == ("1", "mine")
+
+
+def test_packages_that_nobody_holds_are_all_named(fuel: Fuel, tmp_path: Path) -> None:
+    ended = fuel(sample(None, tmp_path / "output", packages=["openssh-serve", "no-such-thing"]), expect=2)
+    assert "$.packages[0]: no repository holds openssh-serve; did you mean openssh-server?" in ended.stderr
+    assert "$.packages[1]: no repository holds no-such-thing" in ended.stderr
+
+
+def test_packages_that_cannot_be_installed_together(fuel: Fuel, mirror: Path, tmp_path: Path) -> None:
+    repository.release(mirror, "stable", repository.package(mirror, "mine", depends="nowhere-to-be-found"))
+    request = with_repo(tmp_path, uri=mirror.as_uri())
+    request["packages"] = ["mine"]
+    ended = fuel(request, expect=1)
+    assert "choosing packages: " in ended.stderr and "nowhere-to-be-found" in ended.stderr
+
+
+def test_a_failing_maintainer_script(fuel: Fuel, mirror: Path, tmp_path: Path) -> None:
+    script = "#!/bin/sh\necho the disk is on strike >&2\nexit 5\n"
+    repository.release(mirror, "stable", repository.package(mirror, "mine", postinst=script))
+    request = with_repo(tmp_path, uri=mirror.as_uri())
+    request["packages"] = ["mine"]
+    ended = fuel(request, expect=1)
+    assert "installing packages: " in ended.stderr and "the disk is on strike" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list((tmp_path / "output").iterdir())
+
+
+def test_maintainer_scripts_have_no_network_and_cannot_reach_the_host(fuel: Fuel, mirror: Path, tmp_path: Path) -> None:
+    script = f"""#!/bin/sh
+    set -eu
+    ! ls -d {tmp_path}
+    test "$(ls /sys/class/net)" = lo
+    ! (mknod /root/disk b 7 0 && head -c 1 /root/disk)
+    rm -f /root/disk
+    ! mount -t tmpfs tmpfs /mnt
+    ! sh -c 'echo 1 > /proc/sys/kernel/panic'
+    ! sh -c 'echo h > /proc/sysrq-trigger'
+    test "$(ls /proc | grep -c '^[0-9]')" -lt 30
+    sleep 1000 &
+    """
+    repository.release(mirror, "stable", repository.package(mirror, "mine", postinst=script.replace("\n    ", "\n")))
+    request = with_repo(tmp_path, uri=mirror.as_uri())
+    request["packages"] = ["mine"]
+    fuel(request)

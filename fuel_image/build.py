@@ -15,7 +15,7 @@ from pathlib import Path
 from fuel_image import metadata
 from fuel_image.archive import repositories as archive
 from fuel_image.archive import resolve
-from fuel_image.archive.fetch import Fetcher, proxy_map
+from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
 from fuel_image.errors import BuildError
@@ -60,12 +60,10 @@ def build(plan: Plan, places: Places) -> Built:
     """
     request = plan.request
     preflight.check(plan.tools, request.arch, (places.work_dir, places.cache_dir, request.output))
-    fetcher = Fetcher(
-        Pool(places.cache_dir / "pool"), proxy_map(request.proxies.by_scheme, request.proxies.direct_hosts)
-    )
+    fetcher = Fetcher(Pool(places.cache_dir / "pool"), request.proxies)
     with workspace(places.work_dir) as work:
         with step("Opening the repositories") as opening:
-            repositories = archive.open_all(request.repositories, request.arch, fetcher, opening)
+            repositories = archive.open_all(request.repositories, request.arch, fetcher, work, opening)
         packages = _packages(plan, repositories)
         epoch = request.source_date_epoch or repositories.newest_date() or 0
         with tree_at(work / "tree") as tree:

@@ -153,8 +153,16 @@ def _log_to(log_file: Path | None, *, quiet: bool) -> None:
             file = logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise errors.HostError(f"opening the log file {log_file}: {error.strerror}") from error
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        file.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%d %H:%M:%S"))
         root.addHandler(file)
+
+
+class _Redacting(logging.Formatter):
+    """Takes the credentials out of every URL, whoever logged it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return errors.redact(super().format(record))
 
 
 class _ConsoleHandler(logging.Handler):
@@ -162,7 +170,7 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "" if record.levelno < logging.WARNING else f"fuel-image: {record.levelname.lower()}: "
-        progress.console_lines(level + record.getMessage())
+        progress.console_lines(level + errors.redact(record.getMessage()))
 
 
 def _request_text(given: str) -> str:

@@ -28,6 +28,8 @@ class Step:
     title: str
     total_bytes: int = 0
     done_bytes: int = 0
+    total_items: int = 0
+    done_items: int = 0
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     depth: int = 0
@@ -38,6 +40,11 @@ class Step:
         with self._lock:
             self.done_bytes += size_bytes
 
+    def advance_items(self, count: int = 1) -> None:
+        """Note that *count* more items, such as packages, are done."""
+        with self._lock:
+            self.done_items += count
+
     def __rich__(self) -> str:
         seconds = self.seconds or time.monotonic() - self.started
         amount = ""
@@ -45,6 +52,8 @@ class Step:
             amount = f"  {self.done_bytes / _MEGABYTE:,.0f} of {self.total_bytes / _MEGABYTE:,.0f} MB"
         elif self.done_bytes:
             amount = f"  {self.done_bytes / _MEGABYTE:,.0f} MB"
+        if self.total_items:
+            amount += f"  {self.done_items} of {self.total_items}"
         return f"{'  ' * self.depth}[cyan]{self.title}[/cyan]{amount}  [dim]{seconds:.1f} s[/dim]"
 
 
@@ -89,9 +98,9 @@ def shown(*, live: bool) -> Iterator[None]:
 
 
 @contextmanager
-def step(title: str, *, total_bytes: int = 0) -> Iterator[Step]:
+def step(title: str, *, total_items: int = 0) -> Iterator[Step]:
     """Name what the block does; when it ends well, log how long it took."""
-    current = Step(title, total_bytes=total_bytes, depth=len(_record.open))
+    current = Step(title, total_items=total_items, depth=len(_record.open))
     _record.open.append(current)
     LOG.debug("%s ...", title)
     try:

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Callable
+from typing import Any, BinaryIO, Callable
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -30,6 +30,7 @@ from fuel_image import __version__
 from fuel_image.archive.pool import Pool, sha256_of
 from fuel_image.errors import FetchError, redact
 from fuel_image.progress import Step
+from fuel_image.request import Proxies
 
 LOG = logging.getLogger(__name__)
 
@@ -115,8 +116,9 @@ class _Body:
 class Fetcher:
     """Fetches files into a pool. One instance serves a build; it is safe for threads."""
 
-    def __init__(self, pool: Pool, proxies: dict[str, str], attempts: int = ATTEMPTS) -> None:
+    def __init__(self, pool: Pool, proxies: Proxies | None = None, attempts: int = ATTEMPTS) -> None:
         self.pool = pool
+        self._proxies = proxies or Proxies()
         self._attempts = attempts
         self._down: collections.Counter[str] = collections.Counter()
         self._session = requests.Session()
@@ -124,7 +126,6 @@ class Fetcher:
         self._session.headers["Accept-Encoding"] = (
             "identity"  # sizes and digests are those of the file as it lies there
         )
-        self._session.proxies.update(proxies)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=WORKERS, pool_maxsize=WORKERS))
 
@@ -168,7 +169,7 @@ class Fetcher:
         with self.pool.incoming(wanted.sha256) as part:
             if self.pool.holds(wanted.sha256, wanted.size_bytes):  # another build brought it while we waited
                 step.advance(wanted.size_bytes)
-                part.unlink()
+                part.unlink(missing_ok=True)  # it may just have become the member
                 return
 
             def once(url: str) -> bytes:
@@ -251,6 +252,12 @@ class Fetcher:
                 step.advance(-counted)
                 raise
 
+    def _proxies_for(self, url: str) -> Any:
+        """Return the proxies for a URL; None keeps requests from taking the environment's for a direct host."""
+        if urlsplit(url).hostname in self._proxies.direct_hosts:
+            return {"http": None, "https": None}
+        return dict(self._proxies.by_scheme)
+
     @contextmanager
     def _opened(self, url: str, offset: int) -> Iterator[_Body]:
         """Ask for *url* from *offset* on; turn everything that can go wrong, now or while reading, into _Failure."""
@@ -260,7 +267,10 @@ class Fetcher:
             return
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         try:
-            with self._session.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+            proxies = self._proxies_for(url)
+            with self._session.get(
+                url, headers=headers, proxies=proxies, stream=True, timeout=_TIMEOUT_SECONDS
+            ) as response:
                 if response.status_code == requests.codes.partial_content:
                     start = response.headers.get("Content-Range", "").partition("bytes ")[2].partition("-")[0]
                     if start != str(offset):
@@ -319,11 +329,3 @@ def _explained(name: str, mirrors: list[_Mirror]) -> FetchError:
     missing = any(mirror.denied for mirror in tried)
     advice = "check the repository's address, the proxy, and that the mirror is not in the middle of its own update"
     return FetchError(f"fetching {name}: {'; '.join(reports)}", missing=missing, advice=advice)
-
-
-def proxy_map(by_scheme: tuple[tuple[str, str], ...], direct_hosts: tuple[str, ...]) -> dict[str, str]:
-    """Return proxies in the form of requests; ``no_proxy`` there is a comma-separated list of hosts."""
-    proxies = dict(by_scheme)
-    if direct_hosts:
-        proxies["no_proxy"] = ",".join(direct_hosts)
-    return proxies

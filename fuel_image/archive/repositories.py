@@ -16,7 +16,7 @@ import lzma
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 from urllib.parse import urlsplit
 
@@ -142,12 +142,15 @@ def provides(package: Package, wanted: Dependency) -> bool:
     )
 
 
-def open_all(requested: Sequence[Repository], arch: str, fetcher: Fetcher, step: Step) -> Repositories:
+def open_all(requested: Sequence[Repository], arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> Repositories:
     """Fetch and verify the Release and the indices of every repository. Raises FetchError and ReleaseError."""
-    return Repositories([_opened(one, place, arch, fetcher, step) for place, one in enumerate(requested)], arch)
+    opened = [_opened(one, place, arch, fetcher, workspace, step) for place, one in enumerate(requested)]
+    return Repositories(opened, arch)
 
 
-def _opened(requested: Repository, place: int, arch: str, fetcher: Fetcher, step: Step) -> OpenRepository:
+def _opened(
+    requested: Repository, place: int, arch: str, fetcher: Fetcher, workspace: Path, step: Step
+) -> OpenRepository:
     """Open one repository; start over when its index does not fit its Release, which a sync under way explains."""
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(FetchError),
@@ -156,11 +159,11 @@ def _opened(requested: Repository, place: int, arch: str, fetcher: Fetcher, step
         reraise=True,
         before_sleep=lambda _: LOG.warning("%s: starting over with its Release", requested.name),
     )
-    release = _release(requested, fetcher)
+    release = _release(requested, fetcher, workspace)
     for attempt in retrying:
         with attempt:
             if attempt.retry_state.attempt_number > 1:
-                release = _release(requested, fetcher)
+                release = _release(requested, fetcher, workspace)
             indices = _indices(requested, place, arch, release, fetcher, step)
     return OpenRepository(requested, place, release, indices)
 
@@ -180,7 +183,7 @@ def _urls(requested: Repository, path: str) -> tuple[str, ...]:
     return tuple(f"{uri}/{PurePosixPath(path)}" for uri in requested.uris)
 
 
-def _release(requested: Repository, fetcher: Fetcher) -> Release | None:
+def _release(requested: Repository, fetcher: Fetcher, workspace: Path) -> Release | None:
     """Fetch and verify the Release; None for a repository that has none and needs none."""
     suite = _suite_path(requested)
     lenient = requested.trusted or is_local(requested)
@@ -209,7 +212,7 @@ def _release(requested: Repository, fetcher: Fetcher) -> Release | None:
     try:
         if detached is None and not content.startswith(b"-----BEGIN PGP SIGNED"):
             raise signature.unsigned(requested, "its Release is not signed")
-        text = signature.verified(content, detached, signature.keyring(requested, fetcher), requested)
+        text = signature.verified(content, detached, signature.keyring(requested, fetcher), requested, workspace)
     except ReleaseError as error:
         if not lenient:
             raise

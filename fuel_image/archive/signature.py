@@ -65,12 +65,13 @@ def _binary(key: bytes) -> bytes:
         raise ReleaseError(f"reading a signing key: its armor is damaged ({error})") from error
 
 
-def verified(content: bytes, detached: bytes | None, keys: bytes, repository: Repository) -> str:
+def verified(content: bytes, detached: bytes | None, keys: bytes, repository: Repository, workspace: Path) -> str:
     """Return the text that was signed; *detached* is the signature of a plain Release, None for an InRelease.
 
-    Raises Unsigned with the reason and with what to add to the request.
+    gpgv works in a directory of its own below *workspace*. Raises Unsigned with the reason and with what to add to the
+    request.
     """
-    with tempfile.TemporaryDirectory(prefix="fuel-image-gpgv-") as name:
+    with tempfile.TemporaryDirectory(prefix="gpgv-", dir=workspace) as name:
         directory = Path(name)
         (directory / "keys.gpg").write_bytes(keys)
         (directory / "content").write_bytes(content)

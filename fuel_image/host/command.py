@@ -20,7 +20,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import sh
 
@@ -33,7 +33,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 TAIL_LINES = 20
 _LONGEST_LINE = 2000
-_CHUNK_BYTES = 4096
+_CHUNK_BYTES = 512  # a few lines, so that progress is seen; larger lines are cut, not kept
 _SECONDS_TO_END = 10.0
 _CONTROL_CHARACTERS = {code: None for code in range(32) if code != 9} | {127: None}
 
@@ -52,8 +52,9 @@ class _Lines:
     Both streams of a program feed one instance, from two threads of sh.
     """
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, on_line: Callable[[str], None] | None) -> None:
         self._label = label
+        self._on_line = on_line
         self._lock = threading.Lock()
         self._rest: dict[str, str] = {"out": "", "err": ""}
         self.tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
@@ -78,6 +79,8 @@ class _Lines:
             line = redact(line)
             self.tail.append(line)
             LOG.debug("%s | %s", self._label, line)
+            if self._on_line is not None:
+                self._on_line(line)
 
 
 _running: dict[int, Any] = {}
@@ -100,12 +103,13 @@ def run(
     want_output: bool = False,
     accept: tuple[int, ...] = (0,),
     advice: str = "",
+    on_line: Callable[[str], None] | None = None,
 ) -> Output:
     """Run a host program to its end.
 
     *doing* opens the error message ("making the file system of /boot"). *env* adds to an environment that holds PATH
-    and LC_ALL only. *accept* lists the exit codes that are no failure. Raises CommandError with the tail of the
-    output, HostError when there is no such program.
+    and LC_ALL only. *accept* lists the exit codes that are no failure. *on_line* is told each line of output. Raises
+    CommandError with the tail of the output, HostError when there is no such program.
     """
     path = find(os.fspath(program))
     if path is None:
@@ -115,7 +119,7 @@ def run(
     label = Path(path).name
     argv = [os.fspath(argument) for argument in arguments]
     LOG.debug("run: %s", redact(" ".join([label, *argv])))
-    lines = _Lines(label)
+    lines = _Lines(label, on_line)
     whole: list[str] = []
 
     def on_stdout(chunk: str) -> None:

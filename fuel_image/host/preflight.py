@@ -20,12 +20,14 @@ _PACKAGES = {
     "mke2fs": "e2fsprogs",
     "e2fsck": "e2fsprogs",
     "debugfs": "e2fsprogs",
+    "dumpe2fs": "e2fsprogs",
     "mkfs.xfs": "xfsprogs",
     "xfs_repair": "xfsprogs",
     "mkfs.btrfs": "btrfs-progs",
     "btrfs": "btrfs-progs",
     "gpgv": "gpgv (Debian) or gnupg2 (EL)",
     "blkid": "util-linux",
+    "cp": "coreutils",
 }
 _RUNS_TOO = {("x86_64", "i386"), ("aarch64", "armhf")}
 _LEAST_FREE_BYTES = 1 << 30

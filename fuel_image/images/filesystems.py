@@ -33,7 +33,7 @@ class Filesystem:
 _EXT2 = ("ext_attr", "resize_inode", "dir_index", "filetype", "sparse_super", "large_file")
 _EXT3 = (*_EXT2, "has_journal")
 _EXT4 = (*_EXT3, "extent", "flex_bg", "huge_file", "dir_nlink", "extra_isize")
-_EXT_TOOLS = ("mke2fs", "e2fsck", "debugfs")
+_EXT_TOOLS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs")
 _EXT_LABEL_BYTES = 16
 MODERN_LINUX = (4, 15)
 """From bionic on, a release's own e2fsck, kernel and GRUB know 64bit and metadata_csum (e2fsprogs 1.43)."""
@@ -50,9 +50,13 @@ FILESYSTEMS: Mapping[str, Filesystem] = {
         mount_options="noload",
     ),
     "xfs": Filesystem(
-        ("mkfs.xfs", "xfs_repair"), 12, populated=False, smallest_bytes=300 << 20, mount_options="norecovery,nouuid"
+        ("mkfs.xfs", "xfs_repair", "cp"),
+        12,
+        populated=False,
+        smallest_bytes=300 << 20,
+        mount_options="norecovery,nouuid",
     ),
-    "btrfs": Filesystem(("mkfs.btrfs", "btrfs"), 255, populated=False, smallest_bytes=128 << 20),
+    "btrfs": Filesystem(("mkfs.btrfs", "btrfs", "cp"), 255, populated=False, smallest_bytes=128 << 20),
 }
 
 

@@ -126,10 +126,12 @@ def install(chroot: Chroot, repositories: Repositories, packages: Sequence[str],
     archives = chroot.tree.path / _HOME.lstrip("/") / "archives"
     for package in chosen:
         (archives / package.archive_name).symlink_to(visible(package, fetcher.pool))
-    with step(f"Installing {len(chosen)} packages"):
-        arguments = ("apt-get", "--no-download", "install", "--", *packages)
+    with step(f"Installing {len(chosen)} packages", total_items=len(chosen)) as installing:
         chroot.run(
-            *arguments, doing="installing packages", advice="the lines above are the package's own; see the log file"
+            *("apt-get", "--no-download", "install", "--", *packages),
+            doing="installing packages",
+            advice="the lines above are the packages' own; the log file has all of them",
+            on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
         )
 
 

@@ -70,7 +70,7 @@ def _unpack_all(tree: Tree, debs: Iterable[Path]) -> None:
 
 def install(chroot: Chroot, base: Sequence[Package], pool: Pool) -> None:
     """Have the tree's dpkg install the unpacked base packages; the pool must be visible in the tree."""
-    with step("Installing the base system"):
+    with step(f"Installing the {len(base)} packages of the base system", total_items=len(base)) as installing:
         for name in ("status", "available"):
             chroot.tree.write(f"/var/lib/dpkg/{name}", "")
         debs = {package.name: visible(package, pool) for package in base}
@@ -78,4 +78,8 @@ def install(chroot: Chroot, base: Sequence[Package], pool: Pool) -> None:
             if name in debs:
                 chroot.run(*_DPKG, "--install", debs[name], doing=f"installing {name}")
         chroot.run(*_DPKG, "--unpack", *debs.values(), doing="unpacking the base system with dpkg")
-        chroot.run(*_DPKG, "--force-configure-any", "--configure", "--pending", doing="configuring the base system")
+        chroot.run(
+            *(*_DPKG, "--force-configure-any", "--configure", "--pending"),
+            doing="configuring the base system",
+            on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
+        )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
 
 import fuel_image
 from fuel_image.archive.packages import Package
@@ -57,6 +58,7 @@ class Chroot:
         timeout_seconds: float | None = None,
         want_output: bool = False,
         advice: str = "",
+        on_line: Callable[[str], None] | None = None,
     ) -> Output:
         """Run a program of the tree to its end, without a network; see ``host.command.run``.
 
@@ -77,6 +79,7 @@ class Chroot:
             timeout_seconds=timeout_seconds,
             want_output=want_output,
             advice=advice,
+            on_line=on_line,
         )
 
 

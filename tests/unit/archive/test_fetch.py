@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture
 def fetcher(tmp_path: Path) -> Fetcher:
-    return Fetcher(Pool(tmp_path / "pool"), {}, attempts=2)
+    return Fetcher(Pool(tmp_path / "pool"), attempts=2)
 
 
 def wanted(*paths: Path) -> Wanted:
@@ -57,7 +57,7 @@ def test_wrong_bytes_never_reach_the_pool_and_the_next_mirror_is_asked(
         fetcher.fetch([wanted(first)], Step("fetching"))
     assert not fetcher.pool.path(SHA256).exists()
     second.write_bytes(CONTENT)
-    Fetcher(fetcher.pool, {}).fetch([wanted(first, second)], Step("fetching"))
+    Fetcher(fetcher.pool).fetch([wanted(first, second)], Step("fetching"))
     assert fetcher.pool.holds(SHA256, len(CONTENT))
 
 

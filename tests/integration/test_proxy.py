@@ -1,4 +1,4 @@
-"""Proxies of the request carry the traffic, but for the hosts that are reached directly; their passwords stay secret."""
+"""Proxies carry the traffic, but for the hosts that are reached directly; their passwords stay secret."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def test_the_packages_are_those_of_debootstrap_and_apt(noble: ImageSet, tmp_path
 _SCRIPT = """
 tree=$1 uri=$2 suite=$3 sources=$4
 shift 4
-debootstrap --variant=minbase --no-check-gpg --components=main,universe "$suite" "$tree" "$uri" > "$tree.log" 2>&1
+# The script for every Ubuntu; the name says since when.
+debootstrap --variant=minbase --no-check-gpg --components=main,universe "$suite" "$tree" "$uri" gutsy > "$tree.log" 2>&1
 printf '%s' "$sources" | sed 's/^ *//' > "$tree/etc/apt/sources.list"
 printf '#!/bin/sh\\nexit 101\\n' > "$tree/usr/sbin/policy-rc.d"
 chmod +x "$tree/usr/sbin/policy-rc.d"

@@ -30,7 +30,7 @@ def wait_for(log: Path, text: str) -> None:
         time.sleep(0.1)
 
 
-MOMENTS = ["Fetching the base system", "Installing the base system ...", "Making images ..."]
+MOMENTS = ["Fetching the base system", "packages of the base system ...", "Making images ..."]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -5,43 +5,48 @@ Owns the order of the steps and how long each thing lives. Everything else is do
 
 from __future__ import annotations
 
-import concurrent.futures
+import dataclasses
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fuel_image import metadata
+from fuel_image import metadata, partitions
 from fuel_image.archive import repositories as archive
 from fuel_image.archive import resolve
+from fuel_image.archive.choices import Choices
 from fuel_image.archive.fetch import Fetcher
+from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
-from fuel_image.errors import BuildError
-from fuel_image.host import command, kernel, preflight
+from fuel_image.host import kernel, preflight
 from fuel_image.host.mounts import bound
 from fuel_image.host.workspace import workspace
-from fuel_image.images import check, contents, ext, filled
-from fuel_image.images.emit import emit
-from fuel_image.images.filesystems import FILESYSTEMS
-from fuel_image.plan import Plan, PlannedImage
-from fuel_image.progress import Step, step
-from fuel_image.publish import Artifact, Staged, reveal_set, staged
-from fuel_image.tree import apt, bootstrap, chroot, clean, eatmydata, settle
+from fuel_image.plan import Plan
+from fuel_image.progress import step
+from fuel_image.publish import Artifact, reveal_set, staged
+from fuel_image.tree import apt, bootstrap, chroot, clean, eatmydata, layers, settle, times
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.installed import Installed, installed
-from fuel_image.tree.root import Tree, entered, tree_at
+from fuel_image.tree.layers import Layer, Store
+from fuel_image.tree.root import Tree, entered
+from fuel_image.tree.times import Times
 
 LOG = logging.getLogger(__name__)
+
+_LAYERS_LIMIT_BYTES = 20 << 30
+"""What the kept layers may take; the least recently used go first."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the build works and what it keeps there for the next."""
+    """Where the build works, what it keeps there for the next, and whether it may use what an earlier one kept."""
 
     work_dir: Path
     cache_dir: Path
+    use_cache: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,17 @@ class Built:
     installed: int
 
 
+@dataclass(frozen=True)
+class _Build:
+    """What every step of one build needs."""
+
+    plan: Plan
+    fetcher: Fetcher
+    repositories: Repositories
+    times: Times
+    work: Path
+
+
 def build(plan: Plan, places: Places) -> Built:
     """Make the images of *plan* and publish them with their metadata.
 
@@ -61,120 +77,124 @@ def build(plan: Plan, places: Places) -> Built:
     request = plan.request
     preflight.check(plan.tools, request.arch, (places.work_dir, places.cache_dir, request.output))
     fetcher = Fetcher(Pool(places.cache_dir / "pool"), request.proxies)
-    with workspace(places.work_dir) as work:
+    store = Store(places.cache_dir / "layers", use=places.use_cache)
+    choices = Choices(places.cache_dir / "choices", use=places.use_cache)
+    with workspace(places.work_dir) as work, ExitStack() as stack:
         with step("Opening the repositories") as opening:
             repositories = archive.open_all(request.repositories, request.arch, fetcher, work, opening)
-        packages = _packages(plan, repositories)
-        epoch = request.source_date_epoch or repositories.newest_date() or 0
-        with tree_at(work / "tree") as tree:
-            inventory = _fill(tree, plan, packages, repositories, fetcher, epoch)
-            with step("Cleaning the tree"):
-                settle.settle(tree, request)
-                clean.clean(tree)
-                contents.settle_times(tree.path, epoch)
-            with ExitStack() as outputs:
-                images = [
-                    outputs.enter_context(staged(request.output, image.request.filename)) for image in plan.images
-                ]
-                artifacts = _make_images(tree, plan, images, work, epoch)
-                record = metadata.document(request, plan.suite, packages, repositories, inventory, artifacts, epoch)
-                with staged(request.output, request.metadata_filename) as last, step("Publishing"):
-                    last.file.write(metadata.written(record).encode())
-                    reveal_set(request.output, images, last)
+        this = _Build(plan, fetcher, repositories, _times(plan, repositories), work)
+        base = stack.enter_context(_base_layer(this, store, choices))
+        packages = stack.enter_context(_packages_layer(this, store, choices, base))
+        tree = stack.enter_context(layers.mounted_on(packages, work / "final"))
+        with step("Cleaning the tree"):
+            settle.settle(tree, request)
+            clean.clean(tree)
+            times.settle(tree.path, this.times)
+        images = [stack.enter_context(staged(request.output, image.request.filename)) for image in plan.images]
+        artifacts = partitions.make_all(tree, plan, images, work, this.times.newer_than)
+        inventory = [Installed(**one) for one in packages.record["installed"]]
+        last = stack.enter_context(staged(request.output, request.metadata_filename))
+        with step("Publishing"):
+            record = metadata.document(
+                plan, packages.record["packages"], repositories, inventory, artifacts, this.times.newer_than
+            )
+            last.file.write(metadata.written(record).encode())
+            reveal_set(request.output, images, last)
+    store.prune(_LAYERS_LIMIT_BYTES)
     return Built(artifacts, request.output / request.metadata_filename, len(inventory))
 
 
-def _packages(plan: Plan, repositories: Repositories) -> tuple[str, ...]:
-    """Return what to install: what was asked for, all of which must be there, or what is there of the default set."""
-    if plan.request.packages is None:
-        return apt.available(repositories, plan.wishes)
-    apt.check_names(repositories, plan.wishes)
-    return plan.wishes
+def _times(plan: Plan, repositories: Repositories) -> Times:
+    """Return the request's epoch for both, or else what the Release files say."""
+    asked = plan.request.source_date_epoch
+    if asked is not None:
+        return Times(asked, asked)
+    return Times(repositories.newest_date(), repositories.base_date())
 
 
-def _fill(
-    tree: Tree, plan: Plan, packages: Sequence[str], repositories: Repositories, fetcher: Fetcher, epoch: int
-) -> tuple[Installed, ...]:
-    """Bootstrap the base system and install the packages; return what is then installed."""
-    base = resolve.base(repositories)
-    syncless = eatmydata.package(repositories)
-    with step("Fetching the base system") as fetching:
-        fetcher.fetch((repositories.wanted(one) for one in (*base, *filter(None, [syncless]))), fetching)
-    bootstrap.unpack(tree, base, plan.suite, plan.request.arch, fetcher.pool, preflight.cpus())
-    with entered(tree), chroot.services_forbidden(tree):
+@contextmanager
+def _base_layer(this: _Build, store: Store, choices: Choices) -> Iterator[Layer]:
+    """Give the base system: the first packages of an empty tree, installed by its own dpkg."""
+    request, suite, pool = this.plan.request, this.plan.suite, this.fetcher.pool
+    question = layers.digest(["base", this.repositories.state(), request.arch])
+    base = choices.recalled(question, lambda: resolve.base(this.repositories))
+
+    def make(tree: Tree) -> Mapping[str, Any]:
+        _fetch(this, "Fetching the base system", base)
+        bootstrap.unpack(tree, base, suite, request.arch, pool, preflight.cpus())
+        with _inside(this, tree) as inside:
+            bootstrap.install(inside, base, pool)
+        times.settle(tree.path, this.times)
+        return {}
+
+    inputs = {
+        "packages": [package.sha256 for package in base],
+        "arch": request.arch,
+        "merged_usr": suite.merged_usr,
+        "time": this.times.instead,
+    }
+    with store.layer("The base system", inputs, None, make) as layer:
+        yield layer
+
+
+@contextmanager
+def _packages_layer(this: _Build, store: Store, choices: Choices, base: Layer) -> Iterator[Layer]:
+    """Give the base system with the packages that were asked for, as the tree's own apt chooses them."""
+    wishes = _wishes(this.plan, this.repositories)
+    question = layers.digest(["packages", base.key, this.repositories.state(), wishes])
+
+    def ask() -> Sequence[Package]:
+        apt.check_names(this.repositories, wishes)
+        with step("Choosing packages"), _chroot_on(this, base) as inside:
+            apt.configure(inside, this.repositories)
+            return apt.choose(inside, this.repositories, wishes)
+
+    chosen = choices.recalled(question, ask)
+
+    def make(tree: Tree) -> Mapping[str, Any]:
+        _fetch(this, "Fetching packages", chosen)
+        with _inside(this, tree) as inside:
+            apt.configure(inside, this.repositories)
+            apt.install(inside, wishes, chosen, this.fetcher.pool)
+            found = installed(inside, this.repositories)
+        times.settle(tree.path, this.times)
+        return {"packages": wishes, "installed": [dataclasses.asdict(one) for one in found]}
+
+    inputs = {"packages": [package.sha256 for package in chosen], "wishes": wishes}
+    with store.layer("The packages", inputs, base, make) as layer:
+        yield layer
+
+
+@contextmanager
+def _chroot_on(this: _Build, layer: Layer) -> Iterator[Chroot]:
+    """Give a way to run programs in a tree that starts as *layer* and is thrown away."""
+    with layers.mounted_on(layer, this.work / "scratch") as tree, _inside(this, tree) as inside:
+        yield inside
+
+
+def _wishes(plan: Plan, repositories: Repositories) -> tuple[str, ...]:
+    """Return the packages that were asked for, or what the repositories hold of the default set."""
+    return apt.available(repositories, plan.wishes) if plan.request.packages is None else plan.wishes
+
+
+def _fetch(this: _Build, title: str, packages: Sequence[Package]) -> None:
+    with step(title) as fetching:
+        this.fetcher.fetch((this.repositories.wanted(package) for package in packages), fetching)
+
+
+@contextmanager
+def _inside(this: _Build, tree: Tree) -> Iterator[Chroot]:
+    """Give a way to run programs in the tree: with the pool in sight, without services, without syncing."""
+    with ExitStack() as stack:
+        stack.enter_context(entered(tree))
+        stack.enter_context(chroot.services_forbidden(tree))
         pool_in_tree = tree.path / chroot.POOL.lstrip("/")
         pool_in_tree.mkdir()
-        with bound(fetcher.pool.directory, pool_in_tree, kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID):
-            preload: str | None = eatmydata.provide(tree, fetcher.pool, syncless) if syncless else None
-            inside = Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(epoch)})
-            bootstrap.install(inside, base, fetcher.pool)
-            apt.configure(inside, repositories)
-            apt.install(inside, repositories, packages, fetcher)
-            return installed(inside, repositories)
-
-
-def _make_images(tree: Tree, plan: Plan, images: Sequence[Staged], work: Path, epoch: int) -> tuple[Artifact, ...]:
-    """Make, check and write every image, as many at a time as there are CPUs."""
-    for image in plan.images:
-        _ensure_mount_point(tree, image.request.mount)
-    threads = max(1, preflight.cpus())
-    with step("Making images") as making, concurrent.futures.ThreadPoolExecutor(threads) as workers:
-        futures = [
-            workers.submit(_make_image, tree, plan, one, out, work, epoch, making)
-            for one, out in zip(plan.images, images)
-        ]
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                future.result()
-        except BaseException:
-            command.end_running()
-            raise
-    return tuple(future.result() for future in futures)
-
-
-def _ensure_mount_point(tree: Tree, mount: str) -> None:
-    """Make sure that a mount point is a real directory, reached through real directories."""
-    tree.mkdir(mount)
-    parts = mount.strip("/").split("/")
-    for count in range(1, len(parts) + 1 if mount != "/" else 0):
-        path = "/" + "/".join(parts[:count])
-        if not tree.is_dir(path):
-            raise BuildError(
-                f"making the image of {mount}: {path} is no directory in the tree", advice="choose another mount point"
-            )
-
-
-def _make_image(
-    tree: Tree, plan: Plan, planned: PlannedImage, out: Staged, work: Path, epoch: int, making: Step
-) -> Artifact:
-    asked = planned.request
-    image = work / f"{asked.filename}.image"
-    mounts = [one.request.mount for one in plan.images]
-    with contents.view(tree.path, asked.mount, mounts, work) as top:
-        inventory = contents.take(top)
-        reserve_bytes = asked.reserve.size_bytes + int(asked.reserve.share * sum(inventory.file_bytes))
-        if FILESYSTEMS[asked.format].populated:
-            ext.make(
-                image, top, inventory, features=planned.features, label=asked.label, uuid=planned.uuid,
-                reserve_bytes=reserve_bytes, epoch=epoch,
-            )  # fmt: skip
-        else:
-            filled.make(
-                image, top, inventory, kind=asked.format, label=asked.label, uuid=planned.uuid,
-                reserve_bytes=reserve_bytes, linux=plan.suite.linux,
-            )  # fmt: skip
-    check.check(image, asked.format, inventory)
-    emitted = emit(image, asked.container, out.file, threads=preflight.cpus(), step=making)
-    image.unlink()
-    return Artifact(
-        mount=asked.mount,
-        filename=asked.filename,
-        format=asked.format,
-        container=asked.container,
-        size_bytes=emitted.size_bytes,
-        md5=emitted.md5,
-        sha256=emitted.sha256,
-        raw_size_bytes=emitted.raw_size_bytes,
-        raw_md5=emitted.raw_md5,
-        raw_sha256=emitted.raw_sha256,
-    )
+        flags = kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID
+        stack.enter_context(bound(this.fetcher.pool.directory, pool_in_tree, flags))
+        preload = None
+        library = eatmydata.package(this.repositories)
+        if library is not None:
+            _fetch(this, "Fetching eatmydata", [library])
+            preload = eatmydata.provide(tree, this.fetcher.pool, library)
+        yield Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(this.times.instead)})

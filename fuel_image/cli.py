@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--strict", action="store_true", help="make unknown keys in the request errors")
     parser.add_argument("--work-dir", type=Path, default=WORK_DIR, metavar="DIR", help="where to work (%(default)s)")
     parser.add_argument("--cache-dir", type=Path, default=CACHE_DIR, metavar="DIR", help="what to keep (%(default)s)")
+    parser.add_argument("--no-cache", action="store_true", help="make every layer anew; fetched files are used still")
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="append everything to FILE")
     parser.add_argument("--quiet", action="store_true", help="say nothing but warnings and errors")
     parser.add_argument("--version", action="version", version=f"fuel-image {__version__}")
@@ -116,7 +117,7 @@ def _build(argv: Sequence[str]) -> int:
     if options.dry_run:
         print(plan.described(planned))
         return errors.EXIT_DONE
-    places = build.Places(options.work_dir.absolute(), options.cache_dir.absolute())
+    places = build.Places(options.work_dir.absolute(), options.cache_dir.absolute(), not options.no_cache)
 
     def body() -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

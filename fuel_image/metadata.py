@@ -14,15 +14,13 @@ import yaml
 from fuel_image import __version__
 from fuel_image.archive.repositories import Repositories
 from fuel_image.errors import redact
+from fuel_image.plan import Plan
 from fuel_image.publish import Artifact
-from fuel_image.request import Request
-from fuel_image.suites import Suite
 from fuel_image.tree.installed import Installed
 
 
 def document(
-    request: Request,
-    suite: Suite,
+    plan: Plan,
     packages: Sequence[str],
     repositories: Repositories,
     installed: Sequence[Installed],
@@ -30,6 +28,7 @@ def document(
     epoch: int,
 ) -> dict[str, Any]:
     """Return the metadata: first what the contract names, then what it lets us add."""
+    request, suite = plan.request, plan.suite
     return {
         "os": {"name": suite.distribution, "major": suite.major, "minor": suite.minor},
         "packages": list(packages),

@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Callable
 
 from fuel_image.archive import stanza
 from fuel_image.errors import ReleaseError
@@ -61,12 +62,21 @@ class Package:
 
 
 class Index:
-    """The stanzas of one Packages file."""
+    """The stanzas of one Packages file; *load* gives its text, and is asked when somebody first looks.
 
-    def __init__(self, content: bytes, repository: int, label: str) -> None:
-        self.content = content
+    *sha256* is the digest of the file as the repository has it: two indices with the same hold the same.
+    """
+
+    def __init__(self, load: Callable[[], bytes], sha256: str, repository: int, label: str) -> None:
+        self._load = load
+        self.sha256 = sha256
         self.label = label
         self._repository = repository
+
+    @functools.cached_property
+    def content(self) -> bytes:
+        """The text of the whole index."""
+        return self._load()
 
     @functools.cached_property
     def _places(self) -> Mapping[bytes, tuple[int, ...]]:

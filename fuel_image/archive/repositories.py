@@ -8,6 +8,7 @@ repositories (apt_preferences(5)). It must not install anything.
 from __future__ import annotations
 
 import bz2
+import functools
 import gzip
 import hashlib
 import io
@@ -127,10 +128,18 @@ class Repositories(Sequence[OpenRepository]):
         urls = _urls(self._opened[package.repository].request, package.filename)
         return Wanted(urls, package.size_bytes, package.sha256, PurePosixPath(package.filename).name)
 
-    def newest_date(self) -> int | None:
-        """Return the date of the newest Release, in seconds since the epoch."""
-        dates = [one.release.date for one in self._opened if one.release is not None and one.release.date is not None]
-        return max(dates, default=None)
+    def state(self) -> list[object]:
+        """Return, in JSON's types, all that a choice of packages depends on: indices, their order and their pins."""
+        return [[one.priority, [[index.label, index.sha256] for index in one.indices]] for one in self._opened]
+
+    def base_date(self) -> int:
+        """Return the date of the first repository's Release, in seconds since the epoch; 0 if it does not say."""
+        release = self._opened[0].release
+        return 0 if release is None else release.date or 0
+
+    def newest_date(self) -> int:
+        """Return the date of the newest Release, in seconds since the epoch; 0 if none says."""
+        return max((one.release.date or 0 for one in self._opened if one.release is not None), default=0)
 
 
 def provides(package: Package, wanted: Dependency) -> bool:
@@ -250,9 +259,18 @@ def _indices(
         chosen.append((directory, ending, _wanted_index(requested, release, f"{directory}Packages{ending}")))
     fetcher.fetch((wanted for _, _, wanted in chosen), step, attempts=_INDEX_ATTEMPTS)
     return tuple(
-        Index(_content(fetcher.pool.path(wanted.sha256).read_bytes(), ending, wanted.name), place, directory)
+        Index(
+            functools.partial(_read, fetcher.pool.path(wanted.sha256), ending, wanted.name),
+            wanted.sha256,
+            place,
+            directory,
+        )
         for directory, ending, wanted in chosen
     )
+
+
+def _read(path: Path, ending: str, name: str) -> bytes:
+    return _content(path.read_bytes(), ending, name)
 
 
 def _index_directories(requested: Repository, arch: str, release: Release) -> list[str]:
@@ -286,7 +304,8 @@ def _unlisted_index(requested: Repository, place: int, fetcher: Fetcher) -> Inde
             if error.missing:
                 continue
             raise
-        return Index(_content(content, ending, path), place, "")
+        unpacked = _content(content, ending, path)
+        return Index(lambda: unpacked, hashlib.sha256(content).hexdigest(), place, "")  # noqa: B023  (returned at once)
     raise ReleaseError(f"opening {requested.name}: neither a Release nor a Packages file at {requested.uris[0]}")
 
 

@@ -71,15 +71,6 @@ def view(root: Path, mount: str, mounts: Sequence[str], workspace: Path) -> Iter
         yield target
 
 
-def settle_times(root: Path, epoch: int) -> None:
-    """Make no time stamp in the tree later than *epoch* (reproducible-builds.org/specs/source-date-epoch)."""
-    limit = (epoch, epoch)
-    for directory, names, files in os.walk(root, topdown=False):
-        for path in [*(os.path.join(directory, name) for name in (*files, *names)), directory]:
-            if os.lstat(path).st_mtime > epoch:
-                os.utime(path, limit, follow_symlinks=False)
-
-
 def take(top: Path) -> Inventory:
     """Walk a view and take its inventory."""
     entries: dict[str, Entry] = {}

@@ -95,26 +95,33 @@ def emit(image: Path, container: str, target: BinaryIO, *, threads: int, step: S
 
 
 def _chunks(image: Path) -> Iterator[bytes]:
-    """Give the content of a file; holes come as zeros that were not read."""
+    """Give the content of a file in chunks of one size; those that lie in a hole come as zeros that were not read.
+
+    The chunks do not follow the holes, whose places depend on the file system that the image lies on: a compressor's
+    output depends on how it is fed.
+    """
     with image.open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        place = 0
-        while place < size:
-            data = _seek(file.fileno(), place, os.SEEK_DATA, size)
-            while place < data:
-                count = min(_CHUNK_BYTES, data - place)
-                yield _ZEROS[:count]
-                place += count
-            end = _seek(file.fileno(), place, os.SEEK_HOLE, size) if place < size else size
-            while place < end:
-                chunk = os.pread(file.fileno(), min(_CHUNK_BYTES, end - place), place)
-                yield chunk
-                place += len(chunk)
+        descriptor = file.fileno()
+        size = os.fstat(descriptor).st_size
+        next_data = 0
+        for place in range(0, size, _CHUNK_BYTES):
+            count = min(_CHUNK_BYTES, size - place)
+            if next_data < place + 1:
+                next_data = _next_data(descriptor, place, size)
+            yield _ZEROS[:count] if next_data >= place + count else _read(descriptor, count, place)
 
 
-def _seek(descriptor: int, place: int, whence: int, size: int) -> int:
+def _read(descriptor: int, count: int, place: int) -> bytes:
+    chunk = os.pread(descriptor, count, place)
+    while len(chunk) < count:
+        chunk += os.pread(descriptor, count - len(chunk), place + len(chunk))
+    return chunk
+
+
+def _next_data(descriptor: int, place: int, size: int) -> int:
+    """Return where the first data at or after *place* begin, or *size*."""
     try:
-        return os.lseek(descriptor, place, whence)
+        return os.lseek(descriptor, place, os.SEEK_DATA)
     except OSError as error:
         if error.errno == errno.ENXIO:  # no data from here to the end
             return size

@@ -17,8 +17,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.packages import Package
+from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import OpenRepository, Repositories
 from fuel_image.errors import BuildError, Problem, RequestError
 from fuel_image.progress import step
@@ -114,18 +114,23 @@ def check_names(repositories: Repositories, packages: Sequence[str], *, path: st
         raise RequestError(problems)
 
 
-def install(chroot: Chroot, repositories: Repositories, packages: Sequence[str], fetcher: Fetcher) -> None:
-    """Install *packages* with what they need, and bring what is there to its candidate version.
+def choose(chroot: Chroot, repositories: Repositories, packages: Sequence[str]) -> list[Package]:
+    """Have apt say which packages it would fetch to install *packages* and what they need.
 
     Raises CommandError with apt's own words when they cannot be installed together.
     """
-    with step("Choosing packages"):
-        chosen = _choose(chroot, repositories, packages)
-    with step("Fetching packages") as fetching:
-        fetcher.fetch((repositories.wanted(package) for package in chosen), fetching)
+    advice = "the packages cannot be installed together from these repositories; apt's reasons are above"
+    argv = ("apt-get", "--print-uris", "install", "--", *packages)
+    printed = chroot.run(*argv, doing="choosing packages", want_output=True, advice=advice).text
+    matches = (_URI.match(line) for line in printed.splitlines())
+    return [_named_by_apt(repositories[int(match[1])], match[2]) for match in matches if match]
+
+
+def install(chroot: Chroot, packages: Sequence[str], chosen: Sequence[Package], pool: Pool) -> None:
+    """Install *packages* from the *chosen* files, which the pool holds, and bring the rest to its candidate version."""
     archives = chroot.tree.path / _HOME.lstrip("/") / "archives"
     for package in chosen:
-        (archives / package.archive_name).symlink_to(visible(package, fetcher.pool))
+        (archives / package.archive_name).symlink_to(visible(package, pool))
     with step(f"Installing {len(chosen)} packages", total_items=len(chosen)) as installing:
         chroot.run(
             *("apt-get", "--no-download", "install", "--", *packages),
@@ -133,21 +138,6 @@ def install(chroot: Chroot, repositories: Repositories, packages: Sequence[str],
             advice="the lines above are the packages' own; the log file has all of them",
             on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
         )
-
-
-def _choose(chroot: Chroot, repositories: Repositories, packages: Sequence[str]) -> list[Package]:
-    """Have apt print what it would fetch, and find each file in the repository that it would come from."""
-    advice = "the packages cannot be installed together from these repositories; apt's reasons are above"
-    doing = "choosing packages"
-    printed = chroot.run(
-        "apt-get", "--print-uris", "install", "--", *packages, doing=doing, want_output=True, advice=advice
-    )
-    chosen = []
-    for line in printed.text.splitlines():
-        match = _URI.match(line)
-        if match:
-            chosen.append(_named_by_apt(repositories[int(match[1])], match[2]))
-    return chosen
 
 
 def _named_by_apt(repository: OpenRepository, archive_name: str) -> Package:

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from fuel_image.host import kernel
-from fuel_image.host.mounts import bound, mounted
+from fuel_image.host.mounts import mounted
 
 _DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
@@ -189,12 +189,3 @@ def entered(tree: Tree) -> Iterator[Tree]:
         stack.enter_context(mounted("tmpfs", tree.path / "run", "tmpfs", _TMPFS_FLAGS | kernel.MS_NODEV, "mode=0755"))
         os.mkdir(tree.path / "run" / "lock", 0o1777)
         yield tree
-
-
-@contextmanager
-def tree_at(path: Path) -> Iterator[Tree]:
-    """Make a root tree at *path*, mounted so that device nodes in it cannot be opened and reading leaves no trace."""
-    path.mkdir(mode=0o755)
-    path.chmod(0o755)
-    with bound(path, path, kernel.MS_NODEV | kernel.MS_NOATIME):
-        yield Tree(path)

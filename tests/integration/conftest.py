@@ -22,14 +22,15 @@ SMALL = ["systemd-sysv", "udev", "openssh-server", "libcap2-bin"]
 """Enough to see whether an image is clean, without a kernel."""
 
 
-def host_state(workspace: Path) -> dict[str, object]:
+def host_state(workspace: Path) -> dict[str, list[str]]:
+    """Return what of this test run is mounted, attached and running; other builds on the host do not matter."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    loops = subprocess.run(["losetup", "--list", "--noheadings"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    processes = [path.name for path in Path("/proc").glob("[0-9]*") if str(workspace) in _command_line(path)]
+    listed = ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"]
+    loops = subprocess.run(listed, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    processes = [_command_line(path) for path in Path("/proc").glob("[0-9]*")]
     return {
-        "mounts": sorted(line.split(" - ")[0].split(" ", 3)[3] for line in mounts),
-        "loops": loops,
-        "builds": processes,
+        name: sorted(line for line in lines if str(workspace) in line)
+        for name, lines in (("mounts", mounts), ("loops", loops), ("processes", processes))
     }
 
 

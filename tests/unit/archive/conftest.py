@@ -28,6 +28,11 @@ def stanza(name: str, version: str = "1", **fields: str) -> str:
     )
 
 
+def index(place: int, *stanzas: str) -> Index:
+    content = "\n".join(stanzas).encode()
+    return Index(lambda: content, hashlib.sha256(content).hexdigest(), place, "main/binary-amd64/")
+
+
 @pytest.fixture
 def opened() -> Maker:
     """Return a maker of repositories: each argument is a list of stanzas, *priorities* are their pins."""
@@ -40,7 +45,7 @@ def opened() -> Maker:
                     Repository(f"repo {place}", (f"http://{place}.example.org",), "noble", ("main",), pin),
                     place,
                     None,
-                    (Index("\n".join(texts).encode(), place, "main/binary-amd64/"),),
+                    (index(place, *texts),),
                 )
                 for place, (texts, pin) in enumerate(zip(stanzas, pins))
             ],

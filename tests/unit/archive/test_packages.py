@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fuel_image.archive.packages import Dependency, Index, parse_dependencies
+from fuel_image.archive.packages import Dependency, parse_dependencies
 from fuel_image.errors import ReleaseError
 
-from .conftest import stanza
-
-
-def index(*stanzas: str) -> Index:
-    return Index("\n".join(stanzas).encode(), 3, "main/binary-amd64/")
+from .conftest import index, stanza
 
 
 def test_a_stanza() -> None:
@@ -24,7 +20,7 @@ def test_a_stanza() -> None:
         Pre_Depends="a",
         Depends="b | c",
     )
-    (package,) = index(stanza("lib"), text, stanza("libc6-dev")).named("libc6")
+    (package,) = index(3, stanza("lib"), text, stanza("libc6-dev")).named("libc6")
     assert package.archive_name == "libc6_2%3a2.39-1_amd64.deb"
     assert (package.essential, package.required, package.source, package.repository) == (True, True, "glibc", 3)
     assert package.depends == ((Dependency("a"),), (Dependency("b"), Dependency("c")))
@@ -32,13 +28,13 @@ def test_a_stanza() -> None:
 
 def test_a_name_matches_whole_names_only_and_at_the_start_of_a_line_only() -> None:
     texts = stanza("a", Description="x\n Package: b"), stanza("ab")
-    assert [package.name for package in index(*texts).named("a")] == ["a"]
-    assert list(index(*texts).named("b")) == []
+    assert [package.name for package in index(3, *texts).named("a")] == ["a"]
+    assert list(index(3, *texts).named("b")) == []
 
 
 def test_the_name_need_not_come_first() -> None:
     text = "Version: 1\nPackage: a\nArchitecture: all\nFilename: f\nSize: 1\nSHA256: " + "0" * 64
-    assert next(index(stanza("z"), text, stanza("y")).named("a")).version == "1"
+    assert next(index(3, stanza("z"), text, stanza("y")).named("a")).version == "1"
 
 
 def test_base_and_providers() -> None:
@@ -47,9 +43,9 @@ def test_base_and_providers() -> None:
         stanza("b", Priority="required"),
         stanza("c", Priority="optional", Provides="x (= 2), y"),
     )
-    assert list(index(*texts).base()) == ["a", "b"]
-    assert [package.name for package in index(*texts).providing("x")] == ["c"]
-    assert next(index(*texts).named("c")).provides == (Dependency("x", "=", "2"), Dependency("y"))
+    assert list(index(3, *texts).base()) == ["a", "b"]
+    assert [package.name for package in index(3, *texts).providing("x")] == ["c"]
+    assert next(index(3, *texts).named("c")).provides == (Dependency("x", "=", "2"), Dependency("y"))
 
 
 @pytest.mark.parametrize(
@@ -79,4 +75,4 @@ def test_dependencies(text: str, groups: list[list[Dependency]]) -> None:
 )
 def test_damaged_stanzas_are_named(text: str, reason: str) -> None:
     with pytest.raises(ReleaseError, match=reason):
-        list(index(text).named("a"))
+        list(index(3, text).named("a"))

@@ -63,3 +63,14 @@ def test_an_empty_image(tmp_path: Path) -> None:
     target = io.BytesIO()
     assert emit(tmp_path / "empty", "gzip", target, threads=1, step=Step("emitting")).raw_size_bytes == 0
     assert gzip.decompress(target.getvalue()) == b""
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_where_the_holes_are_makes_no_difference(image: Path, tmp_path: Path, container: str) -> None:
+    full = tmp_path / "full"
+    full.write_bytes(image.read_bytes())
+    assert full.stat().st_blocks > image.stat().st_blocks
+    targets = [io.BytesIO(), io.BytesIO()]
+    for path, target in zip((image, full), targets):
+        emit(path, container, target, threads=2, step=Step("emitting"))
+    assert targets[0].getvalue() == targets[1].getvalue()

@@ -1,0 +1,52 @@
+"""Choices of packages, remembered.
+
+Owns a store of answers to the question which packages a set of indices gives for a wish: the closure of a base system,
+apt's solution for a list of names. The question's digest names the answer, so that the same question need not be
+computed twice; a lost answer is computed again. It must not choose.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Callable
+
+from fuel_image.archive.packages import Dependency, Package
+
+LOG = logging.getLogger(__name__)
+
+
+class Choices:
+    """Answers below *directory*; with *use* false every question is asked anew."""
+
+    def __init__(self, directory: Path, *, use: bool = True) -> None:
+        self._directory = directory
+        self._use = use
+
+    def recalled(self, question: str, ask: Callable[[], Iterable[Package]]) -> tuple[Package, ...]:
+        """Return the answer to the *question* with this digest; *ask* is called if none is kept."""
+        path = self._directory / f"{question}.json"
+        if self._use:
+            try:
+                return tuple(_package(fields) for fields in json.loads(path.read_text(encoding="utf-8")))
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                LOG.warning("a remembered choice of packages was damaged (%s); it is made anew", error)
+        answer = tuple(ask())
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=self._directory, encoding="utf-8", delete=False) as file:
+            json.dump([dataclasses.asdict(package) for package in answer], file)
+        os.replace(file.name, path)
+        return answer
+
+
+def _package(fields: dict[str, Any]) -> Package:
+    depends = tuple(tuple(Dependency(**one) for one in group) for group in fields.pop("depends"))
+    provides = tuple(Dependency(**one) for one in fields.pop("provides"))
+    return Package(**fields, depends=depends, provides=provides)

@@ -1,0 +1,189 @@
+"""Layers: finished states of a tree, kept so that a later build need not redo them.
+
+Owns the store of layers and the mounting of trees from them. A layer is what one step of the build changed; it is named
+by the digest of everything that went into that step and into those below it, and used only under that name, so that a
+build never needs the store for a correct result. It must not know what the steps do.
+
+A layer appears by rename when it is whole. Its lock is held exclusively while it is made, so that a second build that
+wants the same waits and then finds it, and shared while it is mounted, so that nobody removes it meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+from fuel_image.errors import HostError
+from fuel_image.host import kernel
+from fuel_image.host.mounts import bound, mounted
+from fuel_image.host.workspace import locked, remove_tree
+from fuel_image.tree.root import Tree
+
+LOG = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Changed whenever the same inputs would give another tree than before."""
+
+_FLAGS = kernel.MS_NODEV | kernel.MS_NOATIME
+_RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A finished state: *directories* from the topmost down, and the *record* that its maker left."""
+
+    key: str
+    directories: tuple[Path, ...]
+    record: Mapping[str, Any]
+
+
+@contextmanager
+def mounted_on(below: Layer | None, directory: Path) -> Iterator[Tree]:
+    """Show a tree that starts as *below*, or empty; what is changed in it goes to *directory*/upper.
+
+    Device nodes in it cannot be opened, and reading leaves no trace.
+    """
+    upper, point = directory / "upper", directory / "tree"
+    for path in (upper, point):
+        path.mkdir(parents=True)
+        path.chmod(0o755)
+    if below is None:
+        with bound(upper, point, _FLAGS):
+            yield Tree(point)
+        return
+    scratch = directory / "scratch"
+    scratch.mkdir()
+    lowers = ":".join(_escaped(lower) for lower in below.directories)
+    options = f"lowerdir={lowers},upperdir={_escaped(upper)},workdir={_escaped(scratch)}"
+    with mounted("overlay", point, "overlay", _FLAGS, options):
+        yield Tree(point)
+
+
+def _escaped(path: Path) -> str:
+    """Escape what separates the options of an overlay mount."""
+    return str(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+class Store:
+    """The layers below *directory*, shared by all builds on the host."""
+
+    def __init__(self, directory: Path, *, use: bool = True) -> None:
+        self._directory = directory
+        self._use = use
+
+    @contextmanager
+    def layer(
+        self, name: str, inputs: Mapping[str, Any], below: Layer | None, make: Callable[[Tree], Mapping[str, Any]]
+    ) -> Iterator[Layer]:
+        """Give the layer that *make* makes from *inputs* on top of *below*; make it only if the store lacks it.
+
+        *make* fills the tree that it is given and returns a record, in JSON's types, that is kept beside it.
+        """
+        key = digest({"format": FORMAT, "name": name, "below": below and below.key, "inputs": inputs})
+        with self._locked(key) as lock:
+            path = self._directory / key
+            record = self._found(name, path) if self._use else None
+            if record is None:
+                record = self._made(path, below, make)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            os.utime(path)  # what was used last is removed last
+            yield Layer(key, (path / "upper", *(below.directories if below else ())), record)
+
+    @contextmanager
+    def _locked(self, key: str) -> Iterator[int]:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(self._directory / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise HostError(f"opening the store of layers: {error}", advice="give another --cache-dir") from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield lock
+        finally:
+            os.close(lock)
+
+    def _found(self, name: str, path: Path) -> Mapping[str, Any] | None:
+        """Return the record of a layer that is there and as it was when it was kept; drop one that is not."""
+        try:
+            kept = json.loads((path / _RECORD).read_text(encoding="utf-8"))
+            if kept["listing"] == listing(path / "upper"):
+                LOG.info("%s: kept from an earlier build", name)
+                record: Mapping[str, Any] = kept["record"]
+                return record
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            LOG.debug("reading the layer %s: %s", path.name, error)
+        LOG.warning("%s: the kept layer was damaged; it is made anew", name)
+        remove_tree(path)
+        return None
+
+    def _made(self, path: Path, below: Layer | None, make: Callable[[Tree], Mapping[str, Any]]) -> Mapping[str, Any]:
+        new = path.with_suffix(".new")
+        for left in (new, path):  # by a build that was killed, or by one that does not use the store
+            if left.exists():
+                remove_tree(left)
+        new.mkdir(mode=0o700)
+        try:
+            with mounted_on(below, new) as tree:
+                record = make(tree)
+            kept = {"record": record, "listing": listing(new / "upper"), "size_bytes": _size_bytes(new / "upper")}
+            (new / _RECORD).write_text(json.dumps(kept), encoding="utf-8")
+            os.rename(new, path)
+        except BaseException:
+            remove_tree(new)
+            raise
+        return record
+
+    def prune(self, limit_bytes: int) -> None:
+        """Remove the layers that were used longest ago until the rest take no more than *limit_bytes*.
+
+        One that a build is using stays, however old it is.
+        """
+        kept = sorted(self._directory.glob(f"*/{_RECORD}"), key=lambda path: path.parent.stat().st_mtime, reverse=True)
+        total = 0
+        for record in kept:
+            total += json.loads(record.read_text(encoding="utf-8")).get("size_bytes", 0)
+            if total > limit_bytes:
+                lock = self._directory / f"{record.parent.name}.lock"
+                with contextlib.suppress(BlockingIOError), locked(lock, wait=False):
+                    LOG.info("removing a layer that was not used for longest: the store is full")
+                    remove_tree(record.parent)
+
+
+def _size_bytes(top: Path) -> int:
+    """Return the space that the files below *top* take."""
+    return sum(os.lstat(os.path.join(at, name)).st_blocks for at, _, files in os.walk(top) for name in files) * 512
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a value of JSON's types in its canonical form."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def listing(top: Path) -> str:
+    """Return a digest of every path below *top* with its type, mode, owner, size, time and link target.
+
+    It tells a layer that somebody changed; what a disk does to the content of a file only a full read could tell.
+    """
+    running = hashlib.sha256()
+    for directory, names, files in os.walk(top):
+        names.sort()
+        for name in sorted((*names, *files)):
+            path = os.path.join(directory, name)
+            found = os.lstat(path)
+            link = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
+            size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
+            facts = (found.st_mode, found.st_uid, found.st_gid, size, found.st_mtime_ns, found.st_rdev, link)
+            running.update(f"{os.path.relpath(path, top)}\0{facts}\n".encode("utf-8", "surrogateescape"))
+    return running.hexdigest()

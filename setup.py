@@ -22,10 +22,10 @@ setup(
     install_requires=[
         "PyYAML>=5.4",
         "requests>=2.25",
-        "tenacity>=6.2",
+        "tenacity>=8.2.3",
         "sh>=1.14",
         "jsonschema>=3.2",
-        "isal>=1.5",
+        "isal>=1.6.1",
         "zstandard>=0.18",
         "rich>=12",
     ],

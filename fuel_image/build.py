@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fuel_image import metadata, partitions
+from fuel_image import plan as plans
 from fuel_image.archive import repositories as archive
 from fuel_image.archive import resolve
 from fuel_image.archive.choices import Choices
@@ -69,6 +70,14 @@ class _Build:
     work: Path
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """A state of the tree, and the packages that its step brought in."""
+
+    layer: Layer
+    packages: tuple[Package, ...]
+
+
 def build(plan: Plan, places: Places) -> Built:
     """Make the images of *plan* and publish them with their metadata.
 
@@ -82,22 +91,26 @@ def build(plan: Plan, places: Places) -> Built:
     with workspace(places.work_dir) as work, ExitStack() as stack:
         with step("Opening the repositories") as opening:
             repositories = archive.open_all(request.repositories, request.arch, fetcher, work, opening)
+        release = repositories[0].release
+        if release is not None:
+            plan = plans.make(request, release.origin, release.version)
         this = _Build(plan, fetcher, repositories, _times(plan, repositories), work)
-        base = stack.enter_context(_base_layer(this, store, choices))
-        packages = stack.enter_context(_packages_layer(this, store, choices, base))
-        tree = stack.enter_context(layers.mounted_on(packages, work / "final"))
+        wishes = _wishes(plan, repositories)
+        base = stack.enter_context(_base_system(this, store, choices))
+        whole = stack.enter_context(_with_packages(this, store, choices, base, wishes))
+        tree = stack.enter_context(layers.mounted_on(whole.layer, work / "final"))
         with step("Cleaning the tree"):
             settle.settle(tree, request)
             clean.clean(tree)
             times.settle(tree.path, this.times)
         images = [stack.enter_context(staged(request.output, image.request.filename)) for image in plan.images]
         artifacts = partitions.make_all(tree, plan, images, work, this.times.newer_than)
-        inventory = [Installed(**one) for one in packages.record["installed"]]
+        inventory = [Installed(**one) for one in whole.layer.record["installed"]]
         last = stack.enter_context(staged(request.output, request.metadata_filename))
         with step("Publishing"):
-            record = metadata.document(
-                plan, packages.record["packages"], repositories, inventory, artifacts, this.times.newer_than
-            )
+            origins = _origins(repositories, (*base.packages, *whole.packages))
+            epoch = this.times.newer_than
+            record = metadata.document(plan, wishes, repositories, inventory, origins, artifacts, epoch)
             last.file.write(metadata.written(record).encode())
             reveal_set(request.output, images, last)
     store.prune(_LAYERS_LIMIT_BYTES)
@@ -112,12 +125,17 @@ def _times(plan: Plan, repositories: Repositories) -> Times:
     return Times(repositories.newest_date(), repositories.base_date())
 
 
+def _origins(repositories: Repositories, packages: Sequence[Package]) -> dict[tuple[str, str, str], str]:
+    """Return the name of the repository of each package, by name, version and architecture."""
+    return {(one.name, one.version, one.architecture): repositories[one.repository].request.name for one in packages}
+
+
 @contextmanager
-def _base_layer(this: _Build, store: Store, choices: Choices) -> Iterator[Layer]:
+def _base_system(this: _Build, store: Store, choices: Choices) -> Iterator[_Stage]:
     """Give the base system: the first packages of an empty tree, installed by its own dpkg."""
     request, suite, pool = this.plan.request, this.plan.suite, this.fetcher.pool
-    question = layers.digest(["base", this.repositories.state(), request.arch])
-    base = choices.recalled(question, lambda: resolve.base(this.repositories))
+    question = layers.digest(["base", this.repositories.state(), request.arch, suite.extra_base])
+    base = choices.recalled(question, lambda: resolve.base(this.repositories, suite.extra_base))
 
     def make(tree: Tree) -> Mapping[str, Any]:
         _fetch(this, "Fetching the base system", base)
@@ -134,18 +152,19 @@ def _base_layer(this: _Build, store: Store, choices: Choices) -> Iterator[Layer]
         "time": this.times.instead,
     }
     with store.layer("The base system", inputs, None, make) as layer:
-        yield layer
+        yield _Stage(layer, base)
 
 
 @contextmanager
-def _packages_layer(this: _Build, store: Store, choices: Choices, base: Layer) -> Iterator[Layer]:
+def _with_packages(
+    this: _Build, store: Store, choices: Choices, base: _Stage, wishes: Sequence[str]
+) -> Iterator[_Stage]:
     """Give the base system with the packages that were asked for, as the tree's own apt chooses them."""
-    wishes = _wishes(this.plan, this.repositories)
-    question = layers.digest(["packages", base.key, this.repositories.state(), wishes])
+    question = layers.digest(["packages", base.layer.key, this.repositories.state(), wishes])
 
     def ask() -> Sequence[Package]:
         apt.check_names(this.repositories, wishes)
-        with step("Choosing packages"), _chroot_on(this, base) as inside:
+        with step("Choosing packages"), _chroot_on(this, base.layer) as inside:
             apt.configure(inside, this.repositories)
             return apt.choose(inside, this.repositories, wishes)
 
@@ -156,13 +175,13 @@ def _packages_layer(this: _Build, store: Store, choices: Choices, base: Layer) -
         with _inside(this, tree) as inside:
             apt.configure(inside, this.repositories)
             apt.install(inside, wishes, chosen, this.fetcher.pool)
-            found = installed(inside, this.repositories)
+            found = installed(inside)
         times.settle(tree.path, this.times)
-        return {"packages": wishes, "installed": [dataclasses.asdict(one) for one in found]}
+        return {"installed": [dataclasses.asdict(one) for one in found]}
 
     inputs = {"packages": [package.sha256 for package in chosen], "wishes": wishes}
-    with store.layer("The packages", inputs, base, make) as layer:
-        yield layer
+    with store.layer("The packages", inputs, base.layer, make) as layer:
+        yield _Stage(layer, chosen)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Owns the arguments, the log, the signals, the exit codes and what is printed. It
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import signal
 import sys
@@ -16,9 +17,11 @@ from types import FrameType
 
 from fuel_image import __version__, build, errors, plan, progress, request, sample
 from fuel_image.errors import FuelImageError, Interrupted, Problem, RequestError
-from fuel_image.host.namespaces import isolated
+from fuel_image.host.namespaces import isolated, make_private
 
 LOG = logging.getLogger(__name__)
+
+_HOST_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 WORK_DIR = Path("/var/lib/fuel-image")
 CACHE_DIR = Path("/var/cache/fuel-image")
@@ -44,7 +47,7 @@ commands:
 exit codes:
   0  done                                1  the build failed
   2  the request is bad                  3  this host is not able (a tool, a privilege or space is missing)
-  130, 143  interrupted by SIGINT, SIGTERM
+  129, 130, 143  interrupted by SIGHUP, SIGINT, SIGTERM
 
 example:
   fuel-image sample > request.json && fuel-image request.json
@@ -74,14 +77,19 @@ def _guarded(body) -> int:  # type: ignore[no-untyped-def]
     """Run *body*; turn what it raises into one message and an exit code. Errors are logged here and nowhere else."""
     try:
         return int(body())
-    except FuelImageError as error:
+    except BrokenPipeError:
+        return errors.EXIT_FAILED
+    except (FuelImageError, Interrupted) as error:
         LOG.debug("%s", traceback.format_exc())
         LOG.error("%s", error)
         return error.exit_code
+    except OSError as error:
+        LOG.debug("%s", traceback.format_exc())
+        place = f" {error.filename}" if error.filename else ""
+        LOG.error("writing%s: %s\n  what to do: free space, or give other directories", place, error.strerror)
+        return errors.EXIT_HOST_UNABLE if error.errno in _HOST_IS_FULL else errors.EXIT_FAILED
     except KeyboardInterrupt:
         return Interrupted(signal.SIGINT).exit_code
-    except BrokenPipeError:
-        return errors.EXIT_FAILED
     except Exception as error:  # noqa: BLE001  (a defect of ours must still be one clear message)
         LOG.debug("%s", traceback.format_exc())
         LOG.error(
@@ -120,8 +128,10 @@ def _build(argv: Sequence[str]) -> int:
     places = build.Places(options.work_dir.absolute(), options.cache_dir.absolute(), not options.no_cache)
 
     def body() -> int:
+        make_private()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+                signal.signal(number, _interrupt)
         with progress.shown(live=not options.quiet):
             built = build.build(planned, places)
         if not options.quiet:
@@ -138,6 +148,7 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _set_up_log() -> None:
+    logging.raiseExceptions = False  # a full disk under the log file is no reason for a traceback
     root = logging.getLogger()
     root.setLevel(logging.DEBUG)
     for noisy in ("urllib3", "sh", "requests", "charset_normalizer"):
@@ -181,8 +192,8 @@ def _request_text(given: str) -> str:
     path = given[1:] if given.startswith("@") else given
     try:
         content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        message = f"neither JSON text nor a file that can be read: {given[:80]} ({error.strerror})"
+    except (OSError, ValueError, AttributeError) as error:  # a NUL in the path; a standard input that is closed
+        message = f"neither JSON text nor a file that can be read: {given[:80]} ({getattr(error, 'strerror', error)})"
         raise RequestError([Problem("REQUEST", message)]) from None
     try:
         return content.decode("utf-8")

@@ -15,7 +15,7 @@ EXIT_FAILED = 1
 EXIT_BAD_REQUEST = 2
 EXIT_HOST_UNABLE = 3
 
-_USERINFO = re.compile(r"(?<=://)[^/@\s'\"]+@")
+_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 
 
 def redact(text: str) -> str:
@@ -106,8 +106,8 @@ class ResolveError(BuildError):
     """The repositories do not hold the packages that were asked for."""
 
 
-class Interrupted(FuelImageError):
-    """A signal asked the build to stop."""
+class Interrupted(BaseException):
+    """A signal asked the build to stop. Not an Exception, so that nobody on the way up takes it for a failure."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}; everything half-made was removed")

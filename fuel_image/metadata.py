@@ -6,7 +6,7 @@ must not hold a password or a URL's credentials.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -24,10 +24,14 @@ def document(
     packages: Sequence[str],
     repositories: Repositories,
     installed: Sequence[Installed],
+    origins: Mapping[tuple[str, str, str], str],
     artifacts: Sequence[Artifact],
     epoch: int,
 ) -> dict[str, Any]:
-    """Return the metadata: first what the contract names, then what it lets us add."""
+    """Return the metadata: first what the contract names, then what it lets us add.
+
+    *origins* is the name of the repository of a package, by name, version and architecture.
+    """
     request, suite = plan.request, plan.suite
     return {
         "os": {"name": suite.distribution, "major": suite.major, "minor": suite.minor},
@@ -67,7 +71,13 @@ def document(
         "source_date_epoch": epoch,
         "fuel_image_version": __version__,
         "installed": [
-            {"name": p.name, "version": p.version, "arch": p.architecture, "source": p.source, "repo": p.repository}
+            {
+                "name": p.name,
+                "version": p.version,
+                "arch": p.architecture,
+                "source": p.source,
+                "repo": origins.get((p.name, p.version, p.architecture)),
+            }
             for p in installed
         ],
     }

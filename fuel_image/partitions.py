@@ -34,6 +34,8 @@ def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: 
             for future in concurrent.futures.as_completed(futures):
                 future.result()
         except BaseException:
+            for future in futures:
+                future.cancel()
             command.end_running()
             raise
     return tuple(future.result() for future in futures)
@@ -41,7 +43,12 @@ def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: 
 
 def _ensure_mount_point(tree: Tree, mount: str) -> None:
     """Make sure that a mount point is a real directory, reached through real directories."""
-    tree.mkdir(mount)
+    try:
+        tree.mkdir(mount)
+    except OSError as error:
+        raise BuildError(
+            f"making the image of {mount}: {error.strerror}", advice="choose another mount point"
+        ) from error
     parts = mount.strip("/").split("/")
     for count in range(1, len(parts) + 1 if mount != "/" else 0):
         path = "/" + "/".join(parts[:count])

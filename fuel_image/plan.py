@@ -46,9 +46,12 @@ class Plan:
         return tuple(sorted(tools))
 
 
-def make(request: Request) -> Plan:
-    """Take every decision that the request determines."""
-    suite = suite_named(request.codename)
+def make(request: Request, origin: str | None = None, version: str | None = None) -> Plan:
+    """Take every decision that the request determines.
+
+    *origin* and *version*, from the base repository's Release, say what a release is whose code name is not known.
+    """
+    suite = suite_named(request.codename, origin, version)
     images = []
     for image in request.images:
         # The same request gives the same UUIDs; two mount points never share one.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fuel_image.errors import BuildError, HostError
+from fuel_image.host.workspace import locked
 
 LOG = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class Staged:
         os.fchmod(self.file.fileno(), _READABLE_BY_ALL)
         os.fsync(self.file.fileno())
         directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        temporary = f".{self.name}.{os.getpid()}"
+        temporary = f".{self.name}.new"
+        (self._directory / temporary).unlink(missing_ok=True)  # of a build that was killed just here
         try:
             # linkat(2) gives a nameless file a name but never replaces one; rename does. Without dst_dir_fd Python
             # calls link(2), which would link the link in /proc itself.
@@ -80,13 +82,14 @@ def reveal_set(directory: Path, images: Sequence[Staged], metadata: Staged) -> N
     Older metadata of the same name goes first: beside a new image it would make every node's check fail.
     """
     try:
-        (directory / metadata.name).unlink(missing_ok=True)
-        for image in images:
-            image.reveal()
-        metadata.reveal()
+        with locked(directory):  # so that the files of two builds of the same set never mix
+            (directory / metadata.name).unlink(missing_ok=True)
+            for image in images:
+                image.reveal()
+            metadata.reveal()
+            _sync_directory(directory)
     except OSError as error:
         raise BuildError(f"publishing in {directory}: {error.strerror}") from error
-    _sync_directory(directory)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -31,11 +31,14 @@ _SCHEMA_FILE = Path(__file__).with_name("request.schema.json")
 _SCHEMES = ("http", "https", "file")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=/][A-Za-z0-9.+:~-]+)?")
 _CRYPT = re.compile(r"\$[0-9a-z]{1,4}\$[^:\s]+|[!*][^:\s]*|[./0-9A-Za-z]{13}")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|%)?")
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(B|KiB|MiB|GiB|%)?")
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _PIN_LIMIT = 32767  # apt keeps priorities in a short
 _DEFAULT_RESERVE_BYTES = 64 << 20
 _PASSWORD_ROUNDS = 200_000
+_LONGEST_NAME_BYTES = 200  # with what is added to it while it is worked on, a file system takes 255
+_SECRETS = {"root_password", "hashed_root_password", "key", "proxies"}
+"""Keys whose values are never shown."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,13 @@ def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | N
     Unknown keys are logged with the closest known name, or with *strict* are problems like any other; the newest
     caller sends dozens. Raises RequestError with every problem found.
     """
+    try:
+        return _parse(text, strict, os.environ if environment is None else environment)
+    except RecursionError:
+        raise RequestError([Problem("$", "not JSON: nested too deeply")]) from None
+
+
+def _parse(text: str, strict: bool, environment: Mapping[str, str]) -> Request:
     document, problems = _load(text)
     unknown = [Problem(path, message) for path, message in _unknown_keys(document, schema(), "$")]
     if strict:
@@ -135,9 +145,10 @@ def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | N
         for problem in unknown:
             LOG.info("ignoring %s", problem)
     problems += _shape_problems(document)
+    problems += _odd_strings(document, "$")
     if not problems:
         problems += list(_meaning_problems(document))
-    epoch, epoch_problems = _epoch(document, os.environ if environment is None else environment)
+    epoch, epoch_problems = _epoch(document, environment)
     problems += epoch_problems
     if problems:
         raise RequestError(problems)
@@ -171,9 +182,8 @@ def _load(text: str) -> tuple[Any, list[Problem]]:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise RequestError([Problem("$", f"not JSON: {error.msg} at {place}")]) from None
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise RequestError([Problem("$", f"not JSON: {reason}")]) from None
+    except ValueError as error:
+        raise RequestError([Problem("$", f"not JSON: {error}")]) from None
     return document, list(_repeated_keys(document, "$"))
 
 
@@ -186,6 +196,21 @@ def _repeated_keys(value: Any, path: str) -> Iterator[Problem]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _repeated_keys(item, f"{path}[{index}]")
+
+
+def _odd_strings(value: Any, path: str) -> Iterator[Problem]:
+    """Find characters that no file, argument or metadata can hold; a key may have several lines."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _odd_strings(key, path)
+            yield from _odd_strings(item, _child(path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _odd_strings(item, f"{path}[{index}]")
+    elif isinstance(value, str):
+        allowed = "\r\n\t" if path.endswith(".key") else ""
+        if any((ord(c) < 32 and c not in allowed) or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in value):
+            yield Problem(path, "holds a control character or half of a surrogate pair")
 
 
 def _child(path: str, key: str) -> str:
@@ -226,21 +251,23 @@ def _shape_problems(document: Any) -> list[Problem]:
 
 
 def _in_words(error: Any) -> Iterator[str]:
-    rule, wanted, found = error.validator, error.validator_value, error.instance
+    rule, wanted, found = error.validator, error.validator_value, _shown(error.instance)
+    if _SECRETS & set(map(str, error.absolute_path)):
+        found = "what was given"
     if rule == "required":
         # The library reports each missing key by itself; the key stands only in its prose.
         yield f"{error.message.split(' ')[0]} is missing"
     elif rule == "type":
         names = wanted if isinstance(wanted, list) else [wanted]
-        yield f"must be {' or '.join(_article(name) for name in names)}, not {_shown(found)}"
+        yield f"must be {' or '.join(_article(name) for name in names)}, not {found}"
     elif rule == "enum":
-        yield f"{_shown(found)} is not one of {', '.join(map(str, wanted))}"
+        yield f"{found} is not one of {', '.join(map(str, wanted))}"
     elif rule in ("minLength", "minItems", "minProperties"):
         yield "must not be empty"
     elif rule == "pattern":
-        yield f"{_shown(found)} does not have the form {wanted}"
+        yield f"{found} does not have the form {wanted}"
     else:
-        yield error.message[:200]
+        yield f"{found} is out of range ({rule}: {wanted})"
 
 
 def _article(name: str) -> str:
@@ -261,8 +288,8 @@ def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(f"$.packages[{index}]", f"{_shown(package)} is not a package name")
     if document.get("root_password") is not None and document.get("hashed_root_password") is not None:
         yield Problem("$.hashed_root_password", "give this or root_password, not both")
-    if "\n" in (document.get("root_password") or ""):
-        yield Problem("$.root_password", "must be one line")
+    if document.get("root_password") == "":
+        yield Problem("$.root_password", "must not be empty; without one, root is locked")
     hashed = document.get("hashed_root_password")
     if hashed is not None and not _CRYPT.fullmatch(hashed):
         yield Problem("$.hashed_root_password", "is not what crypt(3) makes (such as $6$salt$hash)")
@@ -270,9 +297,7 @@ def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
         if urlsplit_or_none(proxy) is None:
             yield Problem(f"$.proxies.protocols.{scheme}", "is not a URL such as http://proxy.example.org:3128")
     output = document["output"]
-    if "\0" in output:
-        yield Problem("$.output", "holds a NUL character")
-    elif os.path.exists(output) and not os.path.isdir(output):
+    if os.path.exists(output) and not os.path.isdir(output):
         yield Problem("$.output", f"{output} exists and is not a directory")
 
 
@@ -288,8 +313,6 @@ def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
             or ".." in mount.split("/")
         ):
             yield Problem(path, f"{_shown(mount)} is not an absolute mount point in its shortest form")
-        if not mount.isprintable():
-            yield Problem(path, "a mount point holds printable characters only")
         name = _filename(image["uri"])
         if name is None:
             yield Problem(f"{path}.uri", "the last part of the URI's path must name a file")
@@ -309,7 +332,8 @@ def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
 def _filename(uri: str) -> str | None:
     split = urlsplit_or_none(uri)
     name = (split.path if split else uri.split("?")[0]).rpartition("/")[2]
-    return name if name and not name.startswith(".") and name.isprintable() and "\\" not in name else None
+    usable = name and not name.startswith(".") and name.isprintable() and len(name.encode()) <= _LONGEST_NAME_BYTES
+    return name if usable else None
 
 
 def urlsplit_or_none(url: str) -> Any:
@@ -325,7 +349,7 @@ def urlsplit_or_none(url: str) -> Any:
 def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
     for place, uri in [("uri", repo["uri"]), *((f"uris[{n}]", uri) for n, uri in enumerate(repo.get("uris", ())))]:
         split = urlsplit_or_none(uri)
-        if split is None or split.scheme not in _SCHEMES or not uri.isprintable() or " " in uri:
+        if split is None or split.scheme not in _SCHEMES or not uri.isprintable() or set(uri) & set(" ?#"):
             yield Problem(f"{path}.{place}", f"must be an {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} URI")
     flat, components = repo["suite"].endswith("/"), repo.get("section", "").split()
     if flat and components:
@@ -333,7 +357,7 @@ def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
     if not flat and not components:
         yield Problem(f"{path}.section", "names no component; a flat repository has a suite that ends with /")
     for place, words in (("suite", [repo["suite"]]), ("section", components)):
-        if any(not re.fullmatch(r"[\w./+~-]+", word) or ".." in word.split("/") for word in words):
+        if any(not re.fullmatch(r"[A-Za-z0-9._/+-]+", word) or ".." in word.split("/") for word in words):
             yield Problem(f"{path}.{place}", "holds characters that no repository has")
     priority = repo.get("priority")
     if priority is not None and (priority == 0 or abs(priority) > _PIN_LIMIT):
@@ -363,8 +387,8 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
     asked = document.get("source_date_epoch") if isinstance(document, dict) else None
     inherited = environment.get("SOURCE_DATE_EPOCH", "")
     if asked is not None or not inherited:
-        return asked, []
-    if not inherited.isdigit() or int(inherited) > 0xFFFFFFFF:
+        return int(asked) if isinstance(asked, (int, float)) else None, []
+    if not re.fullmatch("[0-9]{1,10}", inherited) or int(inherited) > 0xFFFFFFFF:
         return None, [
             Problem("SOURCE_DATE_EPOCH", f"{_shown(inherited)} in the environment is not a number of seconds")
         ]
@@ -421,9 +445,9 @@ def _typed_repository(index: int, repo: dict[str, Any]) -> Repository:
     return Repository(
         name=repo.get("name") or f"repository {index}",
         uris=tuple(dict.fromkeys(uri.rstrip("/") for uri in (repo["uri"], *repo.get("uris", ())))),
-        suite=repo["suite"],
+        suite=repo["suite"].lstrip("/") or "/",
         components=tuple(dict.fromkeys(repo.get("section", "").split())),
-        priority=repo.get("priority"),
+        priority=None if repo.get("priority") is None else int(repo["priority"]),
         key=repo.get("key"),
         fingerprint=None if fingerprint is None else fingerprint.replace(" ", "").upper(),
         trusted=repo.get("trusted", False),

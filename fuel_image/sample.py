@@ -19,6 +19,7 @@ from fuel_image.suites import ARCHITECTURES, SUITES
 
 LOG = logging.getLogger(__name__)
 
+_SCHEMES = ("http://", "https://", "file:")
 _NOWHERE = "http://mirror.example.org/{}"
 _POCKETS = {"Ubuntu": ("", "-updates", "-security"), "Debian": ("", "-updates", "-security")}
 _COMPONENTS = {"Ubuntu": "main restricted universe multiverse", "Debian": "main"}
@@ -39,9 +40,9 @@ def sample(suite: str | None, output: str, root: Path = Path("/")) -> str:
 
     Raises RequestError when the suite is not known.
     """
-    sources = list(_apt_sources(root))
+    sources = [one for one in _apt_sources(root) if "main" in one.components and one.uri.startswith(_SCHEMES)]
     if suite is None:
-        suite = next((source.suite for source in sources if source.suite in SUITES), None)
+        suite = _host_suite(sources)
         if suite is None:
             raise RequestError([Problem("--suite", "this host's apt has no release that is known here; name one")])
     if suite not in SUITES:
@@ -61,9 +62,13 @@ def sample(suite: str | None, output: str, root: Path = Path("/")) -> str:
     return json.dumps(document, indent=2)
 
 
+def _host_suite(sources: list[_Source]) -> str | None:
+    return next((source.suite for source in sources if source.suite in SUITES), None)
+
+
 def _repositories(suite: str, sources: list[_Source], root: Path) -> Iterator[dict[str, object]]:
     distribution = SUITES[suite].distribution
-    host = next((source.suite for source in sources if source.suite in SUITES), None)
+    host = _host_suite(sources)
     same = host is not None and SUITES[host].distribution == distribution
     base = next((s.uri for s in sources if s.suite == host), None) if same else _default_mirror(distribution, root)
     if base is None:
@@ -97,7 +102,7 @@ def _apt_sources(root: Path) -> Iterator[_Source]:
             match = _ONE_LINE.fullmatch(line.strip())
             if match:
                 yield _Source(match[1].rstrip("/"), match[2], tuple(match[3].split()))
-    for path in sorted(directory.glob("sources.list.d/*.sources")):
+    for path in sorted(directory.glob("sources.list.d/*.sources"), key=_distribution_first):
         for block in re.split(r"\n\s*\n", re.sub(r"(?m)^#.*\n?", "", _text(path))):
             fields = dict(re.findall(r"(?m)^([\w-]+):[ \t]*(.*(?:\n[ \t]+.+)*)", block))
             if "deb" not in fields.get("Types", "").split() or fields.get("Enabled", "yes").lower() == "no":
@@ -105,6 +110,10 @@ def _apt_sources(root: Path) -> Iterator[_Source]:
             for uri in fields.get("URIs", "").split()[:1]:
                 for suite in fields.get("Suites", "").split():
                     yield _Source(uri.rstrip("/"), suite, tuple(fields.get("Components", "").split()))
+
+
+def _distribution_first(path: Path) -> tuple[bool, str]:
+    return path.stem not in ("debian", "ubuntu"), path.name
 
 
 def _default_mirror(distribution: str, root: Path) -> str | None:

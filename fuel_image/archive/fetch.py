@@ -14,6 +14,7 @@ import collections
 import concurrent.futures
 import hashlib
 import logging
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 import requests.adapters
 import tenacity
+import urllib3
 
 from fuel_image import __version__
 from fuel_image.archive.pool import Pool, sha256_of
@@ -38,10 +40,12 @@ WORKERS = 8
 ATTEMPTS = 10
 _DENIALS = 2
 """How often a mirror may say that it has no such file before it is believed: hosts behind one name differ."""
+_DENIED_ROUNDS = 5
 _LONGEST_WAIT_SECONDS = 10.0
 _LONGEST_RETRY_AFTER_SECONDS = 60.0
 _TIMEOUT_SECONDS = (10.0, 30.0)  # to connect, between two reads
 _CHUNK_BYTES = 1 << 18
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _MISSING = (404, 410)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
@@ -139,10 +143,12 @@ class Fetcher:
         absent = {one for one in wanted if not self.pool.holds(one.sha256, one.size_bytes)}
         step.total_bytes += sum(one.size_bytes for one in absent)
         workers = concurrent.futures.ThreadPoolExecutor(WORKERS)
+        futures: list[concurrent.futures.Future[None]] = []
         try:
             order = sorted(absent, key=lambda one: (-one.size_bytes, one.name))
             rounds = attempts or self._attempts
-            futures = [workers.submit(self._fetch_one, one, step, rounds, stopped) for one in order]
+            for one in order:
+                futures.append(workers.submit(self._fetch_one, one, step, rounds, stopped))
             for future in concurrent.futures.as_completed(futures):
                 future.result()
         except BaseException:
@@ -173,7 +179,7 @@ class Fetcher:
                 return
 
             def once(url: str) -> bytes:
-                self._append(part, url, wanted, step)
+                self._append(part, url, wanted, step, stopped)
                 return b""
 
             self._from_any(wanted.urls, wanted.name, once, attempts, stopped)
@@ -184,8 +190,7 @@ class Fetcher:
     ) -> bytes:
         """Try the mirrors in rounds, with a growing wait between them, until one try succeeds.
 
-        Those that have failed least, for whatever file, are asked first. Where one mirror denies that there is such a
-        file, the others get no more tries than are needed to believe it.
+        Those that have failed least, for whatever file, are asked first.
         """
         mirrors = [_Mirror(url) for url in urls]
 
@@ -201,14 +206,15 @@ class Fetcher:
                     LOG.debug("try %d of %s: %s", len(mirror.failures), redact(mirror.url), failure)
             raise _RoundFailed
 
-        def no_more_rounds(state: tenacity.RetryCallState) -> bool:
-            believed = any(mirror.denied for mirror in mirrors) and state.attempt_number >= _DENIALS
+        def no_more_rounds(retry_state: tenacity.RetryCallState) -> bool:
+            # Where one mirror denies the file, the others get fewer chances to come back to life.
+            believed = any(mirror.denied for mirror in mirrors) and retry_state.attempt_number >= _DENIED_ROUNDS
             open_ones = any(mirror.worth_asking for mirror in mirrors)
-            return stopped.is_set() or believed or not open_ones or state.attempt_number >= attempts
+            return stopped.is_set() or believed or not open_ones or retry_state.attempt_number >= attempts
 
-        def wait_seconds(state: tenacity.RetryCallState) -> float:
+        def wait_seconds(retry_state: tenacity.RetryCallState) -> float:
             asked = max(mirror.failures[-1].wait_seconds for mirror in mirrors if mirror.failures)
-            return max(asked, tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)(state))
+            return max(asked, tenacity.wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)(retry_state))
 
         def pause(seconds: float) -> None:
             stopped.wait(seconds)  # no longer than until another fetch has failed for good
@@ -225,7 +231,7 @@ class Fetcher:
         except _RoundFailed:
             raise _explained(name, mirrors) from None
 
-    def _append(self, part: Path, url: str, wanted: Wanted, step: Step) -> None:
+    def _append(self, part: Path, url: str, wanted: Wanted, step: Step, stopped: threading.Event) -> None:
         """Fetch what *part* lacks of the file and check the whole."""
         counted = 0
         with part.open("r+b") as file:
@@ -239,11 +245,14 @@ class Fetcher:
                     step.advance(body.offset)
                     counted = body.offset
                     for chunk in body.chunks(wanted.size_bytes - body.offset):
+                        if stopped.is_set():
+                            raise _Failure("given up because of another error", final=True)
                         file.write(chunk)
                         digest.update(chunk)
                         step.advance(len(chunk))
                         counted += len(chunk)
                 if counted != wanted.size_bytes:
+                    file.truncate(0)  # a whole answer, but not our file: nothing to resume
                     raise _Failure(f"it has {counted} bytes, not {wanted.size_bytes}")
                 if digest.hexdigest() != wanted.sha256:
                     file.truncate(0)
@@ -280,26 +289,28 @@ class Fetcher:
                 else:
                     offset = 0
                 length = response.headers.get("Content-Length", "")
-                yield _Body(response, offset, int(length) if length.isdigit() else None)
+                yield _Body(response, offset, int(length) if _NUMBER.fullmatch(length) else None)
         except requests.exceptions.SSLError as error:
             raise _Failure(f"TLS: {_cause(error)}", final=True) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise _Failure(_cause(error), final=True) from None
         except requests.exceptions.RequestException as error:
             raise _Failure(_cause(error)) from None
+        except (urllib3.exceptions.HTTPError, UnicodeError) as error:  # some get past requests: a host name ".."
+            raise _Failure(_cause(error), final=True) from None
 
 
 @contextmanager
 def _opened_file(url: str, offset: int) -> Iterator[_Body]:
-    path = Path(unquote(urlsplit(url).path))
     try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            yield _Body(file, offset, None)
+        file = Path(unquote(urlsplit(url).path)).open("rb")  # noqa: SIM115  (what fails later is not the opening)
     except (FileNotFoundError, NotADirectoryError):
         raise _Failure("no such file", missing=True) from None
-    except OSError as error:
-        raise _Failure(str(error.strerror)) from None
+    except (OSError, ValueError) as error:
+        raise _Failure(str(error)) from None
+    with file:
+        file.seek(offset)
+        yield _Body(file, offset, None)
 
 
 def _refusal(response: requests.Response) -> _Failure:
@@ -308,7 +319,7 @@ def _refusal(response: requests.Response) -> _Failure:
     if code in _MISSING:
         return _Failure(message, missing=True)
     after = response.headers.get("Retry-After", "")
-    wait_seconds = min(float(after), _LONGEST_RETRY_AFTER_SECONDS) if after.isdigit() else 0.0
+    wait_seconds = min(float(after), _LONGEST_RETRY_AFTER_SECONDS) if _NUMBER.fullmatch(after) else 0.0
     passing = code in _PASSING or code == requests.codes.requested_range_not_satisfiable
     return _Failure(message, final=not passing, wait_seconds=wait_seconds)
 

@@ -7,6 +7,7 @@ which a build looks at a few hundred. It must not compare repositories with each
 from __future__ import annotations
 
 import functools
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,14 +17,17 @@ from typing import Callable
 from fuel_image.archive import stanza
 from fuel_image.errors import ReleaseError
 
+LOG = logging.getLogger(__name__)
+
 _NAME_LINE = re.compile(rb"(?m)^Package:[ \t]*(\S+)")
 _PROVIDES_LINE = re.compile(rb"(?m)^Provides:[ \t]*(.*)$")
 _BASE_LINE = re.compile(rb"(?m)^(?:Essential:[ \t]*yes|Priority:[ \t]*required)[ \t]*$")
 _DEPENDENCY = re.compile(
-    r"\s*(?P<name>[a-zA-Z0-9][a-zA-Z0-9+.-]*)(?::(?P<arch>[a-z0-9-]+))?\s*"
+    r"\s*(?P<name>[a-zA-Z0-9][a-zA-Z0-9+._-]*)(?::(?P<arch>[a-z0-9-]+))?\s*"
     r"(?:\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\))?\s*(?:\[[^\]]*\])?\s*"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_SIZE = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,8 @@ class Index:
     def _providers(self) -> Mapping[str, tuple[int, ...]]:
         places: dict[str, list[int]] = defaultdict(list)
         for match in _PROVIDES_LINE.finditer(self.content):
-            for alternatives in parse_dependencies(match[1].decode("utf-8", "replace")):
-                places[alternatives[0].name].append(match.start())
+            for provided in _provided(match[1].decode("utf-8", "replace")):
+                places[provided.name].append(match.start())
         return {name: tuple(found) for name, found in places.items()}
 
     def names(self) -> Iterator[str]:
@@ -120,7 +124,8 @@ class Index:
 def _package(fields: Mapping[str, str], repository: int, label: str) -> Package:
     name = fields.get("package", "")
     try:
-        size_bytes = int(fields["size"])
+        if not _SIZE.fullmatch(fields["size"]):
+            raise ValueError("its Size is no size")
         sha256 = fields["sha256"].lower()
         if not _SHA256.fullmatch(sha256):
             raise ValueError("its SHA256 is no SHA-256")
@@ -130,18 +135,27 @@ def _package(fields: Mapping[str, str], repository: int, label: str) -> Package:
             version=fields["version"],
             architecture=fields["architecture"],
             filename=fields["filename"],
-            size_bytes=size_bytes,
+            size_bytes=int(fields["size"]),
             sha256=sha256,
             essential=fields.get("essential") == "yes",
             required=fields.get("priority") == "required",
             source=fields.get("source", name).partition(" ")[0],
             depends=tuple(parse_dependencies(", ".join(depends))),
-            provides=tuple(group[0] for group in parse_dependencies(fields.get("provides", ""))),
+            provides=_provided(fields.get("provides", "")),
             repository=repository,
         )
     except (KeyError, ValueError) as error:
         reason = f"no {error.args[0]}" if isinstance(error, KeyError) else str(error)
         raise ReleaseError(f"reading the package index {label}: package {name or '?'}: {reason}") from error
+
+
+def _provided(text: str) -> tuple[Dependency, ...]:
+    """Read a Provides field; one that cannot be read provides nothing, as its package may never be looked at."""
+    try:
+        return tuple(group[0] for group in parse_dependencies(text))
+    except ValueError as error:
+        LOG.debug("passing over a Provides: %s", error)
+        return ()
 
 
 def parse_dependencies(text: str) -> Iterator[tuple[Dependency, ...]]:

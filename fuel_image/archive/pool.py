@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from fuel_image.errors import HostError
 from fuel_image.host.workspace import locked
 
 _READ_BYTES = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Pool:
@@ -28,6 +30,8 @@ class Pool:
 
     def path(self, sha256: str) -> Path:
         """Return where the file with this digest is, or would be."""
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"{sha256!r} is no SHA-256")  # or a digest from outside could name any file
         return self.directory / sha256[:2] / sha256
 
     def holds(self, sha256: str, size_bytes: int) -> bool:

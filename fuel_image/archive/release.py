@@ -8,12 +8,17 @@ Only SHA-256 counts; a repository that offers weaker digests alone is refused. T
 from __future__ import annotations
 
 import email.utils
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fuel_image.archive import stanza
 from fuel_image.errors import ReleaseError
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_LAST_YEAR = 9999
+_SIZE = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def _files(section: str, name: str) -> dict[str, IndexFile]:
         words = line.split()
         if not words:
             continue
-        if len(words) != 3 or len(words[0]) != 64 or not words[1].isdigit():
+        if len(words) != 3 or not _SHA256.fullmatch(words[0]) or not _SIZE.fullmatch(words[1]):
             raise ReleaseError(f"reading the Release of {name}: {line.strip()[:80]!r} is no line of a SHA256 section")
         files[words[2]] = IndexFile(int(words[1]), words[0].lower())
     return files
@@ -86,10 +91,13 @@ def _files(section: str, name: str) -> dict[str, IndexFile]:
 def _time(text: str | None, name: str) -> int | None:
     if text is None:
         return None
-    parsed = email.utils.parsedate_tz(text)
-    if parsed is None:
-        raise ReleaseError(f"reading the Release of {name}: {text[:60]!r} is no date")
-    return email.utils.mktime_tz(parsed)
+    try:
+        parsed = email.utils.parsedate_tz(text)
+        if parsed is not None and parsed[0] < _LAST_YEAR:
+            return email.utils.mktime_tz(parsed)
+    except (ValueError, OverflowError):
+        pass
+    raise ReleaseError(f"reading the Release of {name}: {text[:60]!r} is no date")
 
 
 def check_validity(release: Release, name: str, now: float | None = None) -> None:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Callable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import tenacity
 
@@ -189,7 +189,7 @@ def _suite_path(requested: Repository) -> str:
 
 
 def _urls(requested: Repository, path: str) -> tuple[str, ...]:
-    return tuple(f"{uri}/{PurePosixPath(path)}" for uri in requested.uris)
+    return tuple(f"{uri}/{quote(str(PurePosixPath(path)), safe='/+~')}" for uri in requested.uris)
 
 
 def _release(requested: Repository, fetcher: Fetcher, workspace: Path) -> Release | None:
@@ -216,14 +216,14 @@ def _release(requested: Repository, fetcher: Fetcher, workspace: Path) -> Releas
             return None
         raise ReleaseError(
             f"opening {requested.name}: {requested.uris[0]} has no suite {requested.suite} (no InRelease, no Release)",
-            advice="check the repository's uri and suite",
+            advice='check the repository\'s uri and suite; a flat one without a Release needs "trusted": true',
         )
     try:
         if detached is None and not content.startswith(b"-----BEGIN PGP SIGNED"):
             raise signature.unsigned(requested, "its Release is not signed")
         text = signature.verified(content, detached, signature.keyring(requested, fetcher), requested, workspace)
-    except ReleaseError as error:
-        if not lenient:
+    except signature.Unsigned as error:
+        if not requested.trusted and (error.forged or requested.key is not None or not is_local(requested)):
             raise
         LOG.warning(
             "%s; accepted because it is %s", error.message, "trusted" if requested.trusted else "on this machine"
@@ -314,7 +314,7 @@ def _content(compressed: bytes, ending: str, name: str) -> bytes:
     started = time.monotonic()
     try:
         with _DECOMPRESS[ending](io.BytesIO(compressed)) as stream:
-            content: bytes = stream.read(_INDEX_LIMIT_BYTES + 1)
+            content: bytes = stream.read(_INDEX_LIMIT_BYTES + 1).replace(b"\r\n", b"\n")
     except (OSError, EOFError, lzma.LZMAError) as error:
         raise ReleaseError(f"reading the package index {name}: {error}") from error
     if len(content) > _INDEX_LIMIT_BYTES:

@@ -8,6 +8,8 @@ empty system, which for a base set needs no backtracking. It must not be used fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fuel_image.archive.packages import Dependency, Package
 from fuel_image.archive.repositories import Repositories, provides
 from fuel_image.archive.version import satisfies
@@ -16,17 +18,18 @@ from fuel_image.errors import ResolveError
 _ROOTS = ("apt",)
 
 
-def base(repositories: Repositories) -> tuple[Package, ...]:
+def base(repositories: Repositories, extra: Sequence[str] = ()) -> tuple[Package, ...]:
     """Return the base set, sorted by name. Raises ResolveError when something that it needs is nowhere.
 
-    The first repository says which packages are basic; their versions come from all of them.
+    The first repository says which packages are basic; their versions come from all of them. Of *extra*, what any
+    repository holds is basic too.
     """
     names = {name for index in repositories[0].indices for name in index.base()}
-    candidates = {name: repositories.candidate(name) for name in sorted({*names, *_ROOTS})}
+    candidates = {name: repositories.candidate(name) for name in sorted({*names, *_ROOTS, *extra})}
     chosen = {
         name: package
         for name, package in candidates.items()
-        if package is not None and (package.essential or package.required or name in _ROOTS)
+        if package is not None and (package.essential or package.required or name in (*_ROOTS, *extra))
     }
     if "apt" not in chosen:
         raise ResolveError(

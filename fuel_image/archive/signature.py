@@ -21,7 +21,11 @@ from fuel_image.request import Repository
 SHIPPED_KEYS = Path(__file__).parent.parent / "keys"
 _KEY_LIMIT_BYTES = 1 << 20
 _ARMOR = re.compile(r"-----BEGIN PGP PUBLIC KEY BLOCK-----(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
-_BAD = {
+_WORD = 1
+_HASH_ALGORITHM = 7
+_WEAK_HASHES = ("1", "2", "3")  # MD5, SHA-1, RIPEMD-160 (RFC 4880, section 9.4)
+_STRANGER = "which is not among the keys that count for it"
+_REASONS = {
     "BADSIG": "a signature does not match the content",
     "EXPSIG": "its signature has expired",
     "EXPKEYSIG": "the key that signed it has expired",
@@ -30,7 +34,9 @@ _BAD = {
 
 
 class Unsigned(ReleaseError):
-    """A Release is not signed by any key that counts."""
+    """A Release is not signed by any key that counts; *forged* when a signature contradicts the content."""
+
+    forged = False
 
 
 def keyring(repository: Repository, fetcher: Fetcher, site_keyrings: Iterable[Path] = ()) -> bytes:
@@ -89,31 +95,49 @@ def verified(content: bytes, detached: bytes | None, keys: bytes, repository: Re
 
 
 def _judge(status: str, repository: Repository) -> None:
-    """Raise Unsigned unless gpgv's status lines (doc/DETAILS of GnuPG) hold a valid signature and no bad one."""
-    lines = [line.split() for line in status.splitlines() if line.startswith("[GNUPG:] ")]
-    words = {line[1] for line in lines if len(line) > 1}
-    for word, reason in _BAD.items():
-        # An expired or revoked key beside a good one is how archives roll their keys over.
-        if word in words and (word == "BADSIG" or "GOODSIG" not in words):
-            raise unsigned(repository, reason)
-    valid = [line for line in lines if line[1] == "VALIDSIG"]
-    if repository.fingerprint is not None:
-        # VALIDSIG names the signing (sub)key first and its primary key last.
-        valid = [line for line in valid if repository.fingerprint in (line[2], line[-1])]
-    if "GOODSIG" in words and valid:
-        return
-    unknown = sorted({line[2] for line in lines if line[1] == "NO_PUBKEY"})
-    if unknown:
-        raise unsigned(
-            repository, f"it is signed by {', '.join(unknown)}, which is not among the keys that count for it"
-        )
-    raise unsigned(repository, "it has no signature that counts")
+    """Raise Unsigned unless gpgv's status lines (doc/DETAILS of GnuPG) hold a signature that counts, and no bad one.
+
+    The lines of each signature follow its NEWSIG. gpgv calls a signature by an expired or revoked key valid too: only
+    GOODSIG says that nothing is wrong with it. Such a one beside a good one is how archives roll their keys over.
+    """
+    groups: list[dict[str, list[str]]] = []
+    for line in status.splitlines():
+        words = line.split()
+        if words[:1] != ["[GNUPG:]"] or len(words) < _WORD + 1:
+            continue
+        if words[_WORD] == "NEWSIG" or not groups:
+            groups.append({})
+        groups[-1].setdefault(words[_WORD], words[_WORD + 1 :])
+    reasons = []
+    for group in groups:
+        if "BADSIG" in group:
+            raise unsigned(repository, _REASONS["BADSIG"], forged=True)
+        reasons += [reason for word, reason in _REASONS.items() if word in group]
+        reasons += [f"it is signed by {group[word][0]}, {_STRANGER}" for word in ("NO_PUBKEY",) if word in group]
+        if "GOODSIG" in group and "VALIDSIG" in group:
+            reason = _objection(group["VALIDSIG"], repository)
+            if reason is None:
+                return
+            reasons.append(reason)
+    raise unsigned(repository, "; ".join(dict.fromkeys(reasons)) or "it has no signature that counts")
 
 
-def unsigned(repository: Repository, reason: str) -> Unsigned:
+def _objection(valid: list[str], repository: Repository) -> str | None:
+    """Return why a valid signature does not count, if so."""
+    if valid[_HASH_ALGORITHM] in _WEAK_HASHES:
+        return "it is signed with a weak digest"
+    # VALIDSIG names the signing (sub)key first and its primary key last.
+    if repository.fingerprint is not None and repository.fingerprint not in (valid[0], valid[-1]):
+        return f"it is signed by {valid[-1]}, not by the key with the fingerprint in the request"
+    return None
+
+
+def unsigned(repository: Repository, reason: str, *, forged: bool = False) -> Unsigned:
     """Return the error that says why a signature does not count, and what to add to the request."""
-    return Unsigned(
+    error = Unsigned(
         f"verifying {repository.name} ({repository.uris[0]} {repository.suite}): {reason}",
         advice='give this repository a "key" (armored text, a path, or an https URL with "fingerprint"), or, '
         'if its bytes need no proof, "trusted": true',
     )
+    error.forged = forged
+    return error

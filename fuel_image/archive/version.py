@@ -10,7 +10,7 @@ import re
 from typing import Callable
 
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)")
-_END = ((0,), 0)
+_END = ((0,), (0, ""))
 
 
 @functools.cache
@@ -20,18 +20,24 @@ def sort_key(version: str) -> tuple[object, ...]:
     if not colon:
         epoch, rest = "0", version
     upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
-    return int(epoch) if epoch.isdigit() else 0, _part_key(upstream), _part_key(revision)
+    return _number(epoch), _part_key(upstream), _part_key(revision)
 
 
-def _part_key(part: str) -> tuple[tuple[tuple[int, ...], int], ...]:
+def _part_key(part: str) -> tuple[object, ...]:
     """Split into alternating non-digit and digit runs; compare the former by character, the latter as numbers.
 
     The end of a run, and of the part, sorts after ``~`` and before everything else: the closing 0 and _END see to it.
     """
-    key = [((*map(_weight, text), 0), int(digits or 0)) for text, digits in _PARTS.findall(part)]
+    key = [((*map(_weight, text), 0), _number(digits)) for text, digits in _PARTS.findall(part)]
     while key and key[-1] == _END:
         key.pop()
     return (*key, _END)
+
+
+def _number(digits: str) -> tuple[int, str]:
+    """Return a key that orders numbers of any length, which int does not take from a stranger."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _weight(character: str) -> int:

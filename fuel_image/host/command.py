@@ -178,8 +178,7 @@ def _execute(
     with _running_lock:
         _running[id(process)] = process
     try:
-        process.wait(timeout_seconds)
-        return int(process.exit_code)
+        return _waited(process, timeout_seconds)
     except sh.TimeoutException:
         _end(process)
         return None
@@ -191,12 +190,21 @@ def _execute(
             _running.pop(id(process), None)
 
 
+def _waited(process: Any, timeout_seconds: float | None) -> int:
+    """Wait for a process and return its exit code; sh 1.x raises for a death by signal, whatever is declared as ok."""
+    try:
+        process.wait(timeout_seconds)
+    except sh.ErrorReturnCode as error:
+        return int(error.exit_code)
+    return int(process.exit_code)
+
+
 def _end(process: Any) -> None:
     """Signal the group of a process, give it a while, kill what is left of it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             process.signal_group(number)
-            process.wait(_SECONDS_TO_END)
+            _waited(process, _SECONDS_TO_END)
             return
         except sh.TimeoutException:
             continue

@@ -1,6 +1,7 @@
 """Keeping the build apart from the host.
 
-Owns ``isolated``, which runs a function as the first process of private mount, PID, IPC and UTS namespaces. When that
+Owns ``isolated``, which runs a function as the first process of a PID namespace, and ``make_private``, with which that
+process enters mount, IPC and UTS namespaces. When that
 process ends, however it ends, the kernel kills everything it started and drops everything it mounted, so even
 ``kill -9`` leaves no process, mount or loop device behind. It must not know what it runs.
 """
@@ -32,10 +33,7 @@ def isolated(body: Callable[[], int]) -> int:
     try:
         kernel.unshare(kernel.CLONE_NEWPID)
     except OSError as error:
-        raise HostError(
-            f"entering namespaces of its own: {error.strerror}",
-            advice="run as root, in a container with --privileged (CAP_SYS_ADMIN)",
-        ) from error
+        raise _no_namespaces(error) from error
     parent_end, child_end = os.pipe()
     child = os.fork()
     if child == 0:
@@ -47,7 +45,8 @@ def isolated(body: Callable[[], int]) -> int:
         os.kill(child, number)
 
     for number in _FORWARDED:
-        signal.signal(number, forward)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, forward)
     _, status = os.waitpid(child, 0)
     os.close(child_end)
     code = os.waitstatus_to_exitcode(status)
@@ -55,7 +54,7 @@ def isolated(body: Callable[[], int]) -> int:
 
 
 def _first_process(body: Callable[[], int], parent_end: int) -> int:
-    """Be the child: tie its life to the parent's, make mounts private, run *body*."""
+    """Be the child: tie its life to the parent's, run *body*."""
     code = 1
     try:
         kernel.die_with_parent(signal.SIGKILL)
@@ -65,11 +64,25 @@ def _first_process(body: Callable[[], int], parent_end: int) -> int:
                 return code  # the parent died before it was tied to us
         except BlockingIOError:
             pass
-        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
-        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
-        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
         code = body()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
     return code
+
+
+def make_private() -> None:
+    """Move this process, the first of its PID namespace, into mount, IPC and UTS namespaces. Raises HostError."""
+    try:
+        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
+        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    except OSError as error:
+        raise _no_namespaces(error) from error
+
+
+def _no_namespaces(error: OSError) -> HostError:
+    return HostError(
+        f"entering namespaces of its own: {error.strerror}",
+        advice="run as root, in a container with --privileged (CAP_SYS_ADMIN)",
+    )

@@ -52,7 +52,9 @@ def check(tools: Sequence[str], arch: str, directories: Sequence[Path]) -> None:
 
 def _directory_problems(directory: Path) -> list[str]:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.exists():
+            directory.mkdir(parents=True)
+            directory.chmod(0o755)  # whatever our umask: a web server reads the output
         free = shutil.disk_usage(directory).free
     except OSError as error:
         return [f"a directory {directory} ({error.strerror})"]

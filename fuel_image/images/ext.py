@@ -151,7 +151,7 @@ def _mke2fs(
         *arguments,
         image,
         str(size.blocks),
-        doing=f"making a file system of {top.name}",
+        doing=f"making the file system {image.name}",
         env=_environment(epoch),
     )
 

@@ -6,6 +6,7 @@ the kernel lays them out. It must not decide what goes in.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from fuel_image.errors import CommandError
@@ -22,6 +23,7 @@ _METADATA_SHARE = {"xfs": 0.04, "btrfs": 0.12}
 _METADATA_BYTES = {"xfs": 96 << 20, "btrfs": 192 << 20}
 _INODE_BYTES = 1024
 _MIB = 1 << 20
+_NREXT64_XFSPROGS = (5, 19)
 
 
 def make(
@@ -80,7 +82,15 @@ def _xfs_options(uuid: str, linux: tuple[int, int]) -> list[str]:
     recent = int(linux >= (5, 10))  # bigtime and inobtcount
     settled = int(linux >= (5, 4))  # reflink without a warning; sparse inodes that GRUB reads
     metadata = f"crc=1,finobt=1,rmapbt=0,uuid={uuid},reflink={settled},bigtime={recent},inobtcount={recent}"
-    return ["-m", metadata, "-i", f"sparse={settled},nrext64=0"]
+    inodes = f"sparse={settled}"
+    if _mkfs_xfs_version() >= _NREXT64_XFSPROGS:
+        inodes += ",nrext64=0"  # newer defaults need Linux 5.19
+    return ["-m", metadata, "-i", inodes]
+
+
+def _mkfs_xfs_version() -> tuple[int, ...]:
+    text = run("mkfs.xfs", "-V", doing="asking for the version of mkfs.xfs", want_output=True).text
+    return tuple(int(part) for part in re.findall(r"[0-9]{1,4}", text)[:2])
 
 
 def _btrfs_options(uuid: str, linux: tuple[int, int]) -> list[str]:

@@ -19,6 +19,7 @@ from fuel_image.host import kernel
 
 _READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")
 _DROPPED = (
+    2,  # DAC_READ_SEARCH: opens files of a whole file system by their handles, chroot or not
     14,  # IPC_LOCK
     16,  # SYS_MODULE
     17,  # SYS_RAWIO
@@ -34,6 +35,9 @@ _DROPPED = (
     34,  # SYSLOG
     35,  # WAKE_ALARM
     36,  # BLOCK_SUSPEND
+    38,  # PERFMON
+    39,  # BPF
+    40,  # CHECKPOINT_RESTORE
 )
 """Capabilities by number (linux/capability.h)."""
 
@@ -71,8 +75,11 @@ def _enter(root: str) -> None:
         if os.path.exists(path):
             kernel.mount(path, path, flags=kernel.MS_BIND)
             kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | flags)
+    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+        last = int(file.read())
     for number in _DROPPED:
-        kernel.drop_capability(number)
+        if number <= last:
+            kernel.drop_capability(number)
 
 
 def _run_and_reap(argv: list[str]) -> int:

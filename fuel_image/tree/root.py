@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
+from fuel_image.errors import BuildError
 from fuel_image.host import kernel
-from fuel_image.host.mounts import mounted
+from fuel_image.host.mounts import bound, mounted
 
-_DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
-_TMPFS_FLAGS = kernel.MS_NOSUID
 
 
 class Tree:
@@ -174,18 +174,23 @@ def entered(tree: Tree) -> Iterator[Tree]:
     """
     for name in ("/dev", "/run", "/proc", "/sys"):
         tree.mkdir(name)
+        if not tree.is_dir(name):
+            raise BuildError(f"entering the tree: a package made {name} something else than a directory")
+    nodev = kernel.MS_NOSUID | kernel.MS_NODEV
     with ExitStack() as stack:
-        device_dir = stack.enter_context(mounted("tmpfs", tree.path / "dev", "tmpfs", _TMPFS_FLAGS, "mode=0755"))
-        for name, (major, minor) in _DEVICES.items():
-            os.mknod(device_dir / name, 0o666 | stat.S_IFCHR, os.makedev(major, minor))
-            os.chmod(device_dir / name, 0o666)
+        devices = stack.enter_context(mounted("tmpfs", tree.path / "dev", "tmpfs", nodev, "mode=0755"))
+        for name in _DEVICES:
+            # A node that is bound can be opened where one that is made cannot.
+            (devices / name).touch()
+            stack.enter_context(bound(Path("/dev", name), devices / name))
         for name, target in _LINKS.items():
-            os.symlink(target, device_dir / name)
+            os.symlink(target, devices / name)
         for name in ("pts", "shm"):
-            os.mkdir(device_dir / name)
+            (devices / name).mkdir()
         options = "newinstance,gid=5,mode=0620,ptmxmode=0666"
-        stack.enter_context(mounted("devpts", device_dir / "pts", "devpts", _TMPFS_FLAGS, options))
-        stack.enter_context(mounted("tmpfs", device_dir / "shm", "tmpfs", _TMPFS_FLAGS | kernel.MS_NODEV, "mode=1777"))
-        stack.enter_context(mounted("tmpfs", tree.path / "run", "tmpfs", _TMPFS_FLAGS | kernel.MS_NODEV, "mode=0755"))
-        os.mkdir(tree.path / "run" / "lock", 0o1777)
+        stack.enter_context(mounted("devpts", devices / "pts", "devpts", kernel.MS_NOSUID, options))
+        stack.enter_context(mounted("tmpfs", devices / "shm", "tmpfs", nodev, "mode=1777"))
+        stack.enter_context(mounted("tmpfs", tree.path / "run", "tmpfs", nodev, "mode=0755"))
+        (tree.path / "run" / "lock").mkdir()
+        (tree.path / "run" / "lock").chmod(0o1777)
         yield tree

@@ -121,8 +121,10 @@ def metadata_of(request: Request) -> Path:
 @pytest.fixture(scope="session")
 def debian(fuel: Fuel, tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
     """A small image set of the host's own release, with a root password and a log."""
-    request = sample(None, tmp_path_factory.mktemp("debian"), packages=SMALL, root_password="planted-secret")
-    fuel(request, "--log-file", str(Path(request["output"]).parent / "debian.log"))
+    output = tmp_path_factory.mktemp("debian")
+    request = sample(None, output, packages=SMALL, root_password="planted-secret")
+    fuel(request, "--log-file", str(output.parent / "debian.log"))
+    (output.parent / "debian.json").write_text(json.dumps(request))
     return ImageSet(metadata_of(request))
 
 

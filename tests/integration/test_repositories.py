@@ -142,6 +142,9 @@ def test_maintainer_scripts_have_no_network_and_cannot_reach_the_host(fuel: Fuel
     test "$(ls /sys/class/net)" = lo
     ! (mknod /root/disk b 7 0 && head -c 1 /root/disk)
     rm -f /root/disk
+    ! (mknod /dev/disk b 7 0 && head -c 1 /dev/disk)
+    echo > /dev/null
+    ! grep -E 'Cap(Bnd|Eff).*[4567cdef]$' /proc/self/status  # DAC_READ_SEARCH
     ! mount -t tmpfs tmpfs /mnt
     ! sh -c 'echo 1 > /proc/sys/kernel/panic'
     ! sh -c 'echo h > /proc/sysrq-trigger'

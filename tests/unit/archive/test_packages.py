@@ -64,11 +64,17 @@ def test_dependencies(text: str, groups: list[list[Dependency]]) -> None:
     assert [list(group) for group in parse_dependencies(text)] == groups
 
 
+def test_an_odd_provides_harms_nobody() -> None:
+    texts = stanza("a", Provides="foo_bar, b"), stanza("c", Provides="x (= 1) <!p>"), stanza("d", Provides="b")
+    assert [package.name for package in index(3, *texts).providing("b")] == ["a", "d"]
+    assert next(index(3, *texts).named("c")).provides == ()
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("Package: a\nVersion: 1\n", "package a: no size"),
-        (stanza("a").replace("Size: 10", "Size: ten"), "package a: invalid literal"),
+        (stanza("a").replace("Size: 10", "Size: ten"), "package a: its Size is no size"),
         (stanza("a", SHA256="abc"), "package a: its SHA256 is no SHA-256"),
         (stanza("a", Depends="b (~ 1)"), "is no dependency"),
     ],

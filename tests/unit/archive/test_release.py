@@ -55,6 +55,9 @@ def test_an_expired_release_is_refused() -> None:
         ("MD5Sum:\n d41d8cd98f00b204e9800998ecf8427e 0 Packages\n", "it has no SHA256 section"),
         ("<html>not found</html>", "it has no SHA256 section"),
         ("SHA256:\n short 1 Packages\n", "is no line of a SHA256 section"),
+        (f"SHA256:\n {'../' * 21}x 1 Packages\n", "is no line of a SHA256 section"),
+        (f"SHA256:\n {DIGEST} \u00b2 Packages\n", "is no line of a SHA256 section"),
+        (f"Date: Thu, 13 Oct 99999 08:45:27 UTC\nSHA256:\n {DIGEST} 1 Packages\n", "is no date"),
         (f"Date: yesterday\nSHA256:\n {DIGEST} 1 Packages\n", "is no date"),
     ],
 )

@@ -41,6 +41,10 @@ def test_equality(one: str, other: str) -> None:
     assert sort_key(one) == sort_key(other)
 
 
+def test_numbers_of_any_length() -> None:
+    assert sort_key("1" * 6000) < sort_key("2" * 6000) < sort_key("1" * 6001)
+
+
 @pytest.mark.parametrize(
     ("version", "relation", "wanted", "holds"),
     [

@@ -15,8 +15,7 @@ from typing import Any
 
 from fuel_image import metadata, partitions
 from fuel_image import plan as plans
-from fuel_image.archive import repositories as archive
-from fuel_image.archive import resolve
+from fuel_image.archive import opening, resolve
 from fuel_image.archive.choices import Choices
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.packages import Package
@@ -89,8 +88,8 @@ def build(plan: Plan, places: Places) -> Built:
     store = Store(places.cache_dir / "layers", use=places.use_cache)
     choices = Choices(places.cache_dir / "choices", use=places.use_cache)
     with workspace(places.work_dir) as work, ExitStack() as stack:
-        with step("Opening the repositories") as opening:
-            repositories = archive.open_all(request.repositories, request.arch, fetcher, work, opening)
+        with step("Opening the repositories") as fetching:
+            repositories = opening.open_all(request.repositories, request.arch, fetcher, work, fetching)
         release = repositories[0].release
         if release is not None:
             plan = plans.make(request, release.origin, release.version)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from fuel_image import __version__, build, errors, plan, progress, request, sample
+from fuel_image import __version__, build, document, errors, plan, progress, request, sample
 from fuel_image.errors import FuelImageError, Interrupted, Problem, RequestError
 from fuel_image.host.namespaces import isolated, make_private
 
@@ -243,5 +243,5 @@ def _sample(argv: Sequence[str]) -> int:
 
 
 def _schema() -> int:
-    print(request.schema_text(), end="")
+    print(document.schema_text(), end="")
     return errors.EXIT_DONE

@@ -1,14 +1,12 @@
 """The request: what the caller asks for.
 
-Owns the JSON contract: reading it, checking it, its defaults, and the frozen types that it becomes. Every problem is
-found and reported at once, with its JSON path, before anything is touched. It must not look at the host or at a
-repository. The shape is in ``request.schema.json``, which is published with the package; what a schema cannot say is
-checked here.
+Owns what the values of the contract mean: their checks, their defaults, and the frozen types that they become. Every
+problem is found and reported at once, with its JSON path, before anything is touched. It must not look at a repository.
+The reading and the shape are ``document.py``'s.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import logging
@@ -20,14 +18,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-import jsonschema
-
+from fuel_image.document import child, load, odd_strings, schema, shape_problems, shown, unknown_keys
 from fuel_image.errors import Problem, RequestError, redact
 from fuel_image.images.filesystems import FILESYSTEMS
 
 LOG = logging.getLogger(__name__)
 
-_SCHEMA_FILE = Path(__file__).with_name("request.schema.json")
 _SCHEMES = ("http", "https", "file")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=/][A-Za-z0-9.+:~-]+)?")
 _CRYPT = re.compile(r"\$[0-9a-z]{1,4}\$[^:\s]+|[!*][^:\s]*|[./0-9A-Za-z]{13}")
@@ -37,8 +33,6 @@ _PIN_LIMIT = 32767  # apt keeps priorities in a short
 _DEFAULT_RESERVE_BYTES = 64 << 20
 _PASSWORD_ROUNDS = 200_000
 _LONGEST_NAME_BYTES = 200  # with what is added to it while it is worked on, a file system takes 255
-_SECRETS = {"root_password", "hashed_root_password", "key", "proxies"}
-"""Keys whose values are never shown."""
 
 
 @dataclass(frozen=True)
@@ -113,17 +107,6 @@ def metadata_filename(root_filename: str) -> str:
     return root_filename.split(".")[0] + ".yaml"
 
 
-def schema_text() -> str:
-    """Return the published JSON schema of a request."""
-    return _SCHEMA_FILE.read_text(encoding="utf-8")
-
-
-def schema() -> dict[str, Any]:
-    """Return the schema, parsed."""
-    loaded: dict[str, Any] = json.loads(schema_text())
-    return loaded
-
-
 def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | None = None) -> Request:
     """Turn JSON text into a Request.
 
@@ -137,15 +120,15 @@ def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | N
 
 
 def _parse(text: str, strict: bool, environment: Mapping[str, str]) -> Request:
-    document, problems = _load(text)
-    unknown = [Problem(path, message) for path, message in _unknown_keys(document, schema(), "$")]
+    document, problems = load(text)
+    unknown = [Problem(path, message) for path, message in unknown_keys(document, schema(), "$")]
     if strict:
         problems += unknown
     else:
         for problem in unknown:
             LOG.info("ignoring %s", problem)
-    problems += _shape_problems(document)
-    problems += _odd_strings(document, "$")
+    problems += shape_problems(document)
+    problems += odd_strings(document, "$")
     if not problems:
         problems += list(_meaning_problems(document))
     epoch, epoch_problems = _epoch(document, environment)
@@ -155,137 +138,13 @@ def _parse(text: str, strict: bool, environment: Mapping[str, str]) -> Request:
     return _typed(document, epoch)
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which of its keys came more than once."""
-
-    repeated: tuple[str, ...] = ()
-
-
-def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    made = _Object(pairs)
-    if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        made.repeated = tuple(sorted({key for key in keys if keys.count(key) > 1}))
-    return made
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _load(text: str) -> tuple[Any, list[Problem]]:
-    try:
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise RequestError([Problem("$", f"not JSON: {error.msg} at {place}")]) from None
-    except ValueError as error:
-        raise RequestError([Problem("$", f"not JSON: {error}")]) from None
-    return document, list(_repeated_keys(document, "$"))
-
-
-def _repeated_keys(value: Any, path: str) -> Iterator[Problem]:
-    if isinstance(value, _Object):
-        for key in value.repeated:
-            yield Problem(_child(path, key), "given more than once")
-        for key, item in value.items():
-            yield from _repeated_keys(item, _child(path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _repeated_keys(item, f"{path}[{index}]")
-
-
-def _odd_strings(value: Any, path: str) -> Iterator[Problem]:
-    """Find characters that no file, argument or metadata can hold; a key may have several lines."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _odd_strings(key, path)
-            yield from _odd_strings(item, _child(path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _odd_strings(item, f"{path}[{index}]")
-    elif isinstance(value, str):
-        allowed = "\r\n\t" if path.endswith(".key") else ""
-        if any((ord(c) < 32 and c not in allowed) or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in value):
-            yield Problem(path, "holds a control character or half of a surrogate pair")
-
-
-def _child(path: str, key: str) -> str:
-    return f"{path}.{key}" if re.fullmatch(r"\w+", key) else f"{path}[{json.dumps(key)}]"
-
-
-def _unknown_keys(value: Any, rule: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """Walk *value* beside its schema; give what has no place there."""
-    if isinstance(value, dict) and "additionalProperties" in rule:
-        for key, item in value.items():
-            yield from _unknown_keys(item, rule["additionalProperties"], _child(path, key))
-    elif isinstance(value, dict) and "properties" in rule:
-        known = rule["properties"]
-        for key, item in value.items():
-            if key in known:
-                yield from _unknown_keys(item, known[key], _child(path, key))
-            else:
-                close = difflib.get_close_matches(key, known, n=1)
-                yield _child(path, key), "unknown key" + (f"; did you mean {close[0]}?" if close else "")
-    elif isinstance(value, list) and "items" in rule:
-        for index, item in enumerate(value):
-            yield from _unknown_keys(item, rule["items"], f"{path}[{index}]")
-
-
-# --- checking --------------------------------------------------------------------------------------------------------
-
-
-def _shape_problems(document: Any) -> list[Problem]:
-    """Check against the published schema, in words of our own."""
-    errors = jsonschema.Draft7Validator(schema()).iter_errors(document)
-    problems = []
-    for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
-        path = "$"
-        for part in error.absolute_path:
-            path = f"{path}[{part}]" if isinstance(part, int) else _child(path, str(part))
-        problems += [Problem(path, message) for message in _in_words(error)]
-    return problems
-
-
-def _in_words(error: Any) -> Iterator[str]:
-    rule, wanted, found = error.validator, error.validator_value, _shown(error.instance)
-    if _SECRETS & set(map(str, error.absolute_path)):
-        found = "what was given"
-    if rule == "required":
-        # The library reports each missing key by itself; the key stands only in its prose.
-        yield f"{error.message.split(' ')[0]} is missing"
-    elif rule == "type":
-        names = wanted if isinstance(wanted, list) else [wanted]
-        yield f"must be {' or '.join(_article(name) for name in names)}, not {found}"
-    elif rule == "enum":
-        yield f"{found} is not one of {', '.join(map(str, wanted))}"
-    elif rule in ("minLength", "minItems", "minProperties"):
-        yield "must not be empty"
-    elif rule == "pattern":
-        yield f"{found} does not have the form {wanted}"
-    else:
-        yield f"{found} is out of range ({rule}: {wanted})"
-
-
-def _article(name: str) -> str:
-    return name if name == "null" else f"an {name}" if name[0] in "aio" else f"a {name}"
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
     yield from _image_problems(document["image_data"])
     for index, repo in enumerate(document["repos"]):
         yield from _repository_problems(repo, f"$.repos[{index}]")
     for index, package in enumerate(document.get("packages", ())):
         if not _PACKAGE.fullmatch(package):
-            yield Problem(f"$.packages[{index}]", f"{_shown(package)} is not a package name")
+            yield Problem(f"$.packages[{index}]", f"{shown(package)} is not a package name")
     if document.get("root_password") is not None and document.get("hashed_root_password") is not None:
         yield Problem("$.hashed_root_password", "give this or root_password, not both")
     if document.get("root_password") == "":
@@ -306,13 +165,13 @@ def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("$.image_data", "no image for /; the root image is required and names the metadata file")
     owners: dict[str, str] = {}
     for mount, image in image_data.items():
-        path = _child("$.image_data", mount)
+        path = child("$.image_data", mount)
         if (
             not mount.startswith("/")
             or mount != str(PurePosixPath("/" + mount.lstrip("/")))
             or ".." in mount.split("/")
         ):
-            yield Problem(path, f"{_shown(mount)} is not an absolute mount point in its shortest form")
+            yield Problem(path, f"{shown(mount)} is not an absolute mount point in its shortest form")
         name = _filename(image["uri"])
         if name is None:
             yield Problem(f"{path}.uri", "the last part of the URI's path must name a file")
@@ -326,7 +185,7 @@ def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
         if len(image.get("label", "").encode()) > longest:
             yield Problem(f"{path}.label", f"too long for {image['format']}, which takes {longest} bytes")
         if "reserve" in image and _reserve(image["reserve"]) is None:
-            yield Problem(f"{path}.reserve", f"{_shown(image['reserve'])} is no size (bytes, or such as 64MiB or 5%)")
+            yield Problem(f"{path}.reserve", f"{shown(image['reserve'])} is no size (bytes, or such as 64MiB or 5%)")
 
 
 def _filename(uri: str) -> str | None:
@@ -389,13 +248,8 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
     if asked is not None or not inherited:
         return int(asked) if isinstance(asked, (int, float)) else None, []
     if not re.fullmatch("[0-9]{1,10}", inherited) or int(inherited) > 0xFFFFFFFF:
-        return None, [
-            Problem("SOURCE_DATE_EPOCH", f"{_shown(inherited)} in the environment is not a number of seconds")
-        ]
+        return None, [Problem("SOURCE_DATE_EPOCH", f"{shown(inherited)} in the environment is not a number of seconds")]
     return int(inherited), []
-
-
-# --- typing ----------------------------------------------------------------------------------------------------------
 
 
 def _typed(document: dict[str, Any], epoch: int | None) -> Request:

@@ -1,7 +1,7 @@
 """Fetching over HTTP and from files.
 
-Owns every byte that comes from outside: which mirror is tried, how often, what is worth another try, and the check of
-size and digest before anybody sees the file. Fetches run concurrently and resume where they broke off. It must not
+Owns which mirror is tried, how often, what is worth another try, and the check of size and digest before anybody sees
+the file. Fetches run concurrently and resume where they broke off. It must not
 know what the files are.
 
 A cause decides what follows: a mirror that is down, slow, busy or serves wrong bytes is asked again later (apt retries
@@ -14,22 +14,17 @@ import collections
 import concurrent.futures
 import hashlib
 import logging
-import re
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Callable
-from urllib.parse import unquote, urlsplit
+from typing import Callable
+from urllib.parse import urlsplit
 
-import requests
-import requests.adapters
 import tenacity
-import urllib3
 
-from fuel_image import __version__
 from fuel_image.archive.pool import Pool, sha256_of
+from fuel_image.archive.transport import Failure, Transport
 from fuel_image.errors import FetchError, redact
 from fuel_image.progress import Step
 from fuel_image.request import Proxies
@@ -42,12 +37,6 @@ _DENIALS = 2
 """How often a mirror may say that it has no such file before it is believed: hosts behind one name differ."""
 _DENIED_ROUNDS = 5
 _LONGEST_WAIT_SECONDS = 10.0
-_LONGEST_RETRY_AFTER_SECONDS = 60.0
-_TIMEOUT_SECONDS = (10.0, 30.0)  # to connect, between two reads
-_CHUNK_BYTES = 1 << 18
-_NUMBER = re.compile(r"[0-9]{1,18}")
-_MISSING = (404, 410)
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
@@ -60,16 +49,6 @@ class Wanted:
     name: str
 
 
-class _Failure(Exception):
-    """One try at one URL failed. *missing*: the mirror has no such file; *final*: asking again cannot help."""
-
-    def __init__(self, message: str, *, missing: bool = False, final: bool = False, wait_seconds: float = 0.0) -> None:
-        super().__init__(message)
-        self.missing = missing
-        self.final = final
-        self.wait_seconds = wait_seconds
-
-
 class _RoundFailed(Exception):
     """No mirror gave the file in this round."""
 
@@ -79,7 +58,7 @@ class _Mirror:
     """One URL of a file and how it has failed so far."""
 
     url: str
-    failures: list[_Failure] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
     @property
     def denied(self) -> bool:
@@ -92,46 +71,14 @@ class _Mirror:
         return not self.denied and not any(failure.final for failure in self.failures)
 
 
-@dataclass(frozen=True)
-class _Body:
-    """An answer: the stream of a file from *offset* on, and how long it says that it is, if it does."""
-
-    stream: requests.Response | BinaryIO
-    offset: int
-    length_bytes: int | None
-
-    def chunks(self, limit_bytes: int) -> Iterator[bytes]:
-        """Give the content; raise _Failure if it is longer than *limit_bytes* or shorter than announced."""
-        count = 0
-        if isinstance(self.stream, requests.Response):
-            parts = self.stream.iter_content(_CHUNK_BYTES)
-        else:
-            read = self.stream.read
-            parts = iter(lambda: read(_CHUNK_BYTES), b"")
-        for part in parts:
-            count += len(part)
-            if count > limit_bytes:
-                raise _Failure(f"it is longer than the {self.offset + limit_bytes} bytes that it may have")
-            yield part
-        if self.length_bytes is not None and count != self.length_bytes:
-            raise _Failure(f"it broke off after {self.offset + count} of {self.offset + self.length_bytes} bytes")
-
-
 class Fetcher:
     """Fetches files into a pool. One instance serves a build; it is safe for threads."""
 
     def __init__(self, pool: Pool, proxies: Proxies | None = None, attempts: int = ATTEMPTS) -> None:
         self.pool = pool
-        self._proxies = proxies or Proxies()
         self._attempts = attempts
         self._down: collections.Counter[str] = collections.Counter()
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"fuel-image/{__version__}"
-        self._session.headers["Accept-Encoding"] = (
-            "identity"  # sizes and digests are those of the file as it lies there
-        )
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, requests.adapters.HTTPAdapter(pool_connections=WORKERS, pool_maxsize=WORKERS))
+        self._transport = Transport(proxies or Proxies(), WORKERS)
 
     def fetch(self, wanted: Iterable[Wanted], step: Step, *, attempts: int | None = None) -> None:
         """Bring every wanted file into the pool, the largest first; raise FetchError if one cannot be had.
@@ -166,7 +113,7 @@ class Fetcher:
         """
 
         def once(url: str) -> bytes:
-            with self._opened(url, 0) as body:
+            with self._transport.opened(url, 0) as body:
                 return b"".join(body.chunks(limit_bytes))
 
         return self._from_any(urls, name, once, self._attempts, threading.Event())
@@ -200,7 +147,7 @@ class Fetcher:
                     continue
                 try:
                     return once(mirror.url)
-                except _Failure as failure:
+                except Failure as failure:
                     mirror.failures.append(failure)
                     self._down[urlsplit(mirror.url).netloc] += not failure.missing
                     LOG.debug("try %d of %s: %s", len(mirror.failures), redact(mirror.url), failure)
@@ -239,97 +186,27 @@ class Fetcher:
             if file.tell() >= wanted.size_bytes:  # no beginning of our file
                 digest, _ = hashlib.sha256(), (file.seek(0), file.truncate())
             try:
-                with self._opened(url, file.tell()) as body:
+                with self._transport.opened(url, file.tell()) as body:
                     if body.offset != file.tell():
                         digest, _ = hashlib.sha256(), (file.seek(body.offset), file.truncate())
                     step.advance(body.offset)
                     counted = body.offset
                     for chunk in body.chunks(wanted.size_bytes - body.offset):
                         if stopped.is_set():
-                            raise _Failure("given up because of another error", final=True)
+                            raise Failure("given up because of another error", final=True)
                         file.write(chunk)
                         digest.update(chunk)
                         step.advance(len(chunk))
                         counted += len(chunk)
                 if counted != wanted.size_bytes:
                     file.truncate(0)  # a whole answer, but not our file: nothing to resume
-                    raise _Failure(f"it has {counted} bytes, not {wanted.size_bytes}")
+                    raise Failure(f"it has {counted} bytes, not {wanted.size_bytes}")
                 if digest.hexdigest() != wanted.sha256:
                     file.truncate(0)
-                    raise _Failure(f"its SHA-256 is {digest.hexdigest()}, not {wanted.sha256}")
-            except _Failure:
+                    raise Failure(f"its SHA-256 is {digest.hexdigest()}, not {wanted.sha256}")
+            except Failure:
                 step.advance(-counted)
                 raise
-
-    def _proxies_for(self, url: str) -> Any:
-        """Return the proxies for a URL; None keeps requests from taking the environment's for a direct host."""
-        if urlsplit(url).hostname in self._proxies.direct_hosts:
-            return {"http": None, "https": None}
-        return dict(self._proxies.by_scheme)
-
-    @contextmanager
-    def _opened(self, url: str, offset: int) -> Iterator[_Body]:
-        """Ask for *url* from *offset* on; turn everything that can go wrong, now or while reading, into _Failure."""
-        if urlsplit(url).scheme == "file":
-            with _opened_file(url, offset) as body:
-                yield body
-            return
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        try:
-            proxies = self._proxies_for(url)
-            with self._session.get(
-                url, headers=headers, proxies=proxies, stream=True, timeout=_TIMEOUT_SECONDS
-            ) as response:
-                if response.status_code == requests.codes.partial_content:
-                    start = response.headers.get("Content-Range", "").partition("bytes ")[2].partition("-")[0]
-                    if start != str(offset):
-                        raise _Failure(f"it answered a request for bytes from {offset} with others")
-                elif response.status_code != requests.codes.ok:
-                    raise _refusal(response)
-                else:
-                    offset = 0
-                length = response.headers.get("Content-Length", "")
-                yield _Body(response, offset, int(length) if _NUMBER.fullmatch(length) else None)
-        except requests.exceptions.SSLError as error:
-            raise _Failure(f"TLS: {_cause(error)}", final=True) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise _Failure(_cause(error), final=True) from None
-        except requests.exceptions.RequestException as error:
-            raise _Failure(_cause(error)) from None
-        except (urllib3.exceptions.HTTPError, UnicodeError) as error:  # some get past requests: a host name ".."
-            raise _Failure(_cause(error), final=True) from None
-
-
-@contextmanager
-def _opened_file(url: str, offset: int) -> Iterator[_Body]:
-    try:
-        file = Path(unquote(urlsplit(url).path)).open("rb")  # noqa: SIM115  (what fails later is not the opening)
-    except (FileNotFoundError, NotADirectoryError):
-        raise _Failure("no such file", missing=True) from None
-    except (OSError, ValueError) as error:
-        raise _Failure(str(error)) from None
-    with file:
-        file.seek(offset)
-        yield _Body(file, offset, None)
-
-
-def _refusal(response: requests.Response) -> _Failure:
-    code = response.status_code
-    message = f"HTTP {code} {response.reason}"
-    if code in _MISSING:
-        return _Failure(message, missing=True)
-    after = response.headers.get("Retry-After", "")
-    wait_seconds = min(float(after), _LONGEST_RETRY_AFTER_SECONDS) if _NUMBER.fullmatch(after) else 0.0
-    passing = code in _PASSING or code == requests.codes.requested_range_not_satisfiable
-    return _Failure(message, final=not passing, wait_seconds=wait_seconds)
-
-
-def _cause(error: BaseException) -> str:
-    """Return the innermost reason of an error of requests, which wraps several layers of others' prose."""
-    reason = error.args[0] if error.args else error
-    reason = getattr(reason, "reason", reason)
-    text = str(reason).rpartition(">: ")[2] or type(error).__name__
-    return redact(text)
 
 
 def _explained(name: str, mirrors: list[_Mirror]) -> FetchError:

@@ -75,8 +75,9 @@ def _enter(root: str) -> None:
         if os.path.exists(path):
             kernel.mount(path, path, flags=kernel.MS_BIND)
             kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | flags)
-    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
-        last = int(file.read())
+    descriptor = os.open("/proc/sys/kernel/cap_last_cap", os.O_RDONLY)
+    last = int(os.read(descriptor, 16))  # as bytes: a text file would import its codec, and the host's Python is gone
+    os.close(descriptor)
     for number in _DROPPED:
         if number <= last:
             kernel.drop_capability(number)

@@ -21,6 +21,7 @@ LAYERS = [
     ["tree", "publish"],
     ["archive"],
     ["request"],
+    ["document"],
     ["images"],
     ["host"],
     ["suites"],

@@ -1,0 +1,151 @@
+"""One answer to one request for a file.
+
+Owns HTTP and ``file`` URIs: a URL is opened at an offset, and everything that can go wrong, now or while reading,
+becomes a ``Failure`` that says whether asking again can help. It must not retry; ``fetch.py`` does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+
+from fuel_image import __version__
+from fuel_image.errors import redact
+from fuel_image.request import Proxies
+
+_LONGEST_RETRY_AFTER_SECONDS = 60.0
+_TIMEOUT_SECONDS = (10.0, 30.0)  # to connect, between two reads
+_CHUNK_BYTES = 1 << 18
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_MISSING = (404, 410)
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+
+
+class Failure(Exception):
+    """One try at one URL failed. *missing*: the mirror has no such file; *final*: asking again cannot help."""
+
+    def __init__(self, message: str, *, missing: bool = False, final: bool = False, wait_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.final = final
+        self.wait_seconds = wait_seconds
+
+
+@dataclass(frozen=True)
+class Body:
+    """An answer: the stream of a file from *offset* on, and how long it says that it is, if it does."""
+
+    stream: requests.Response | BinaryIO
+    offset: int
+    length_bytes: int | None
+
+    def chunks(self, limit_bytes: int) -> Iterator[bytes]:
+        """Give the content; raise Failure if it is longer than *limit_bytes* or shorter than announced."""
+        count = 0
+        if isinstance(self.stream, requests.Response):
+            parts = self.stream.iter_content(_CHUNK_BYTES)
+        else:
+            read = self.stream.read
+            parts = iter(lambda: read(_CHUNK_BYTES), b"")
+        for part in parts:
+            count += len(part)
+            if count > limit_bytes:
+                raise Failure(f"it is longer than the {self.offset + limit_bytes} bytes that it may have")
+            yield part
+        if self.length_bytes is not None and count != self.length_bytes:
+            raise Failure(f"it broke off after {self.offset + count} of {self.offset + self.length_bytes} bytes")
+
+
+class Transport:
+    """Opens URLs, through the proxies of the request; safe for as many threads as it has *connections*."""
+
+    def __init__(self, proxies: Proxies, connections: int) -> None:
+        self._proxies = proxies
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"fuel-image/{__version__}"
+        self._session.headers["Accept-Encoding"] = (
+            "identity"  # sizes and digests are those of the file as it lies there
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(
+                scheme, requests.adapters.HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
+            )
+
+    def _proxies_for(self, url: str) -> Any:
+        """Return the proxies for a URL; None keeps requests from taking the environment's for a direct host."""
+        if urlsplit(url).hostname in self._proxies.direct_hosts:
+            return {"http": None, "https": None}
+        return dict(self._proxies.by_scheme)
+
+    @contextmanager
+    def opened(self, url: str, offset: int) -> Iterator[Body]:
+        """Ask for *url* from *offset* on; turn everything that can go wrong, now or while reading, into Failure."""
+        if urlsplit(url).scheme == "file":
+            with _opened_file(url, offset) as body:
+                yield body
+            return
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        try:
+            proxies = self._proxies_for(url)
+            with self._session.get(
+                url, headers=headers, proxies=proxies, stream=True, timeout=_TIMEOUT_SECONDS
+            ) as response:
+                if response.status_code == requests.codes.partial_content:
+                    start = response.headers.get("Content-Range", "").partition("bytes ")[2].partition("-")[0]
+                    if start != str(offset):
+                        raise Failure(f"it answered a request for bytes from {offset} with others")
+                elif response.status_code != requests.codes.ok:
+                    raise _refusal(response)
+                else:
+                    offset = 0
+                length = response.headers.get("Content-Length", "")
+                yield Body(response, offset, int(length) if _NUMBER.fullmatch(length) else None)
+        except requests.exceptions.SSLError as error:
+            raise Failure(f"TLS: {_cause(error)}", final=True) from None
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+            raise Failure(_cause(error), final=True) from None
+        except requests.exceptions.RequestException as error:
+            raise Failure(_cause(error)) from None
+        except (urllib3.exceptions.HTTPError, UnicodeError) as error:  # some get past requests: a host name ".."
+            raise Failure(_cause(error), final=True) from None
+
+
+@contextmanager
+def _opened_file(url: str, offset: int) -> Iterator[Body]:
+    try:
+        file = Path(unquote(urlsplit(url).path)).open("rb")  # noqa: SIM115  (what fails later is not the opening)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Failure("no such file", missing=True) from None
+    except (OSError, ValueError) as error:
+        raise Failure(str(error)) from None
+    with file:
+        file.seek(offset)
+        yield Body(file, offset, None)
+
+
+def _refusal(response: requests.Response) -> Failure:
+    code = response.status_code
+    message = f"HTTP {code} {response.reason}"
+    if code in _MISSING:
+        return Failure(message, missing=True)
+    after = response.headers.get("Retry-After", "")
+    wait_seconds = min(float(after), _LONGEST_RETRY_AFTER_SECONDS) if _NUMBER.fullmatch(after) else 0.0
+    passing = code in _PASSING or code == requests.codes.requested_range_not_satisfiable
+    return Failure(message, final=not passing, wait_seconds=wait_seconds)
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost reason of an error of requests, which wraps several layers of others' prose."""
+    reason = error.args[0] if error.args else error
+    reason = getattr(reason, "reason", reason)
+    text = str(reason).rpartition(">: ")[2] or type(error).__name__
+    return redact(text)

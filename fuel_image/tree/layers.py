@@ -146,19 +146,23 @@ class Store:
         return record
 
     def prune(self, limit_bytes: int) -> None:
-        """Remove the layers that were used longest ago until the rest take no more than *limit_bytes*.
+        """Remove what killed builds left, and the layers used longest ago until the rest take at most *limit_bytes*.
 
         One that a build is using stays, however old it is.
         """
+        for left in self._directory.glob("*.new"):
+            self._remove_unused(left)
         kept = sorted(self._directory.glob(f"*/{_RECORD}"), key=lambda path: path.parent.stat().st_mtime, reverse=True)
         total = 0
         for record in kept:
             total += json.loads(record.read_text(encoding="utf-8")).get("size_bytes", 0)
             if total > limit_bytes:
-                lock = self._directory / f"{record.parent.name}.lock"
-                with contextlib.suppress(BlockingIOError), locked(lock, wait=False):
-                    LOG.info("removing a layer that was not used for longest: the store is full")
-                    remove_tree(record.parent)
+                self._remove_unused(record.parent)
+
+    def _remove_unused(self, path: Path) -> None:
+        with contextlib.suppress(BlockingIOError), locked(path.with_suffix(".lock"), wait=False):
+            LOG.debug("removing the layer %s", path.name)
+            remove_tree(path)
 
 
 def _size_bytes(top: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,15 +21,20 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(
-    handler: Callable[..., http.server.BaseHTTPRequestHandler], port: int = 0, host: str = "127.0.0.1"
+    handler: Callable[..., http.server.BaseHTTPRequestHandler],
+    port: int = 0,
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[str]:
     """Serve on a loopback address for the length of the block; give the root URL."""
     server = http.server.ThreadingHTTPServer((host, port), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://{host}:{server.server_address[1]}"
+        yield f"{'https' if tls else 'http'}://{host}:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -15,10 +15,11 @@ from .conftest import SMALL, Fuel, metadata_of, sample
 
 
 def start(tmp_path: Path, cache_dir: Path) -> tuple[subprocess.Popen[str], Path]:
-    """Start a build; return it and its log."""
+    """Start a build that takes every step, whatever is kept; return it and its log."""
     request = sample(None, tmp_path / "output", packages=SMALL)
     log = tmp_path / "log"
     argv = [sys.executable, "-m", "fuel_image", "--work-dir", str(tmp_path / "work"), "--cache-dir", str(cache_dir)]
+    argv.append("--no-cache")
     argv += ["--log-file", str(log), json.dumps(request)]
     return subprocess.Popen(argv, stderr=subprocess.PIPE, text=True), log
 
@@ -102,10 +103,22 @@ def test_another_architecture(fuel: Fuel, tmp_path: Path) -> None:
 
 def test_a_full_disk(tmp_path: Path, cache_dir: Path) -> None:
     request = json.dumps(sample(None, tmp_path / "output", packages=[]))
-    (tmp_path / "work").mkdir()
-    script = 'mount -t tmpfs -o size=1100M,nr_inodes=5000 tmpfs "$1"; shift; exec "$@"'
-    argv = ["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path / "work"), sys.executable, "-m", "fuel_image"]
-    argv += ["--work-dir", str(tmp_path / "work"), "--cache-dir", str(cache_dir), request]
+    (tmp_path / "cache/layers").mkdir(parents=True)
+    (tmp_path / "cache/pool").symlink_to(cache_dir / "pool")
+    script = 'mount -t tmpfs -o nr_inodes=5000 tmpfs "$1"; shift; exec "$@"'
+    argv = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        str(tmp_path / "cache/layers"),
+        sys.executable,
+        "-m",
+        "fuel_image",
+    ]
+    argv += ["--work-dir", str(tmp_path / "work"), "--cache-dir", str(tmp_path / "cache"), request]
     ended = subprocess.run(argv, check=False, stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 1, ended.stderr
     assert "unpacking the base system: " in ended.stderr and "No space left on device" in ended.stderr

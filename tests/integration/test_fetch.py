@@ -1,0 +1,175 @@
+"""Fetching over HTTP from a server that misbehaves."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fuel_image.archive import signature
+from fuel_image.archive.fetch import Fetcher, Wanted
+from fuel_image.archive.pool import Pool
+from fuel_image.errors import FetchError
+from fuel_image.progress import Step
+from fuel_image.request import Repository
+
+from . import repository
+from .servers import Handler, serving
+
+CONTENT = bytes(range(256)) * 4096
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+Answer = Callable[[Handler, int], None]
+
+
+def whole(handler: Handler, start: int) -> None:
+    handler.send_response(206 if start else 200)
+    if start:
+        handler.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+    handler.send_header("Content-Length", str(len(CONTENT) - start))
+    handler.end_headers()
+    handler.wfile.write(CONTENT[start:])
+
+
+def broken_off(handler: Handler, _start: int) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(CONTENT)))
+    handler.end_headers()
+    handler.wfile.write(CONTENT[: len(CONTENT) // 2])
+    handler.close_connection = True
+    handler.connection.shutdown(2)
+
+
+def page(handler: Handler, _start: int) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "6")
+    handler.end_headers()
+    handler.wfile.write(b"<html>")
+
+
+def wrong(handler: Handler, _start: int) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(CONTENT)))
+    handler.end_headers()
+    handler.wfile.write(CONTENT[::-1])
+
+
+def busy(handler: Handler, _start: int) -> None:
+    handler.send_response(503)
+    handler.send_header("Retry-After", "1")
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def missing(handler: Handler, _start: int) -> None:
+    handler.send_error(404)
+
+
+def forbidden(handler: Handler, _start: int) -> None:
+    handler.send_error(403)
+
+
+def server_of(answers: list[Answer]) -> tuple[type[Handler], list[int]]:
+    """Return a handler that gives these answers in turn, the last for ever, and the offsets that were asked for."""
+    offsets: list[int] = []
+
+    class Misbehaving(Handler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            start = int(self.headers.get("Range", "bytes=0-")[6:].rstrip("-"))
+            offsets.append(start)
+            (answers.pop(0) if len(answers) > 1 else answers[0])(self, start)
+
+    return Misbehaving, offsets
+
+
+def fetched(tmp_path: Path, urls: list[str], attempts: int = 6) -> bytes:
+    fetcher = Fetcher(Pool(tmp_path / "pool"), attempts=attempts)
+    fetcher.fetch([Wanted(tuple(f"{url}/file" for url in urls), len(CONTENT), SHA256, "the file")], Step("fetching"))
+    return fetcher.pool.path(SHA256).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [broken_off, whole],
+        [page, whole],
+        [wrong, whole],
+        [busy, whole],
+        [missing, whole],
+        [busy, wrong, broken_off, whole],
+    ],
+    ids=["broken off", "a page", "wrong bytes", "busy", "missing once", "all of it"],
+)
+def test_what_passes_is_tried_again(answers: list[Answer], tmp_path: Path) -> None:
+    handler, _ = server_of(answers)
+    with serving(handler) as url:
+        assert fetched(tmp_path, [url]) == CONTENT
+
+
+def test_a_broken_transfer_is_resumed(tmp_path: Path) -> None:
+    handler, offsets = server_of([broken_off, whole])
+    with serving(handler) as url:
+        assert fetched(tmp_path, [url]) == CONTENT
+    assert offsets[0] == 0 and 0 < offsets[1] <= len(CONTENT) // 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(missing, "HTTP 404"), (forbidden, "HTTP 403"), (wrong, "its SHA-256 is")]
+)
+def test_what_stays_ends_with_url_attempts_and_cause(answer: Answer, said: str, tmp_path: Path) -> None:
+    handler, offsets = server_of([answer])
+    with serving(handler) as url, pytest.raises(FetchError, match=said) as caught:
+        fetched(tmp_path, [url], attempts=3)
+    assert f"{url}/file" in caught.value.message
+    assert f"attempts: {len(offsets)}" in caught.value.message
+    assert not list((tmp_path / "pool").rglob(SHA256))
+
+
+@pytest.mark.parametrize("bad", [page, wrong, missing, forbidden, busy])
+def test_a_bad_mirror_does_not_spoil_a_good_one(bad: Answer, tmp_path: Path) -> None:
+    first, _ = server_of([bad])
+    second, _ = server_of([whole])
+    with serving(first) as one, serving(second) as other:
+        assert fetched(tmp_path, [one, other]) == CONTENT
+
+
+def test_a_key_from_an_https_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = repository.Signer(tmp_path / "gnupg")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/key.asc").write_text(signer.key)
+    certificate = tmp_path / "certificate.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1"]
+    argv += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(certificate), "-out", str(tmp_path / "crt")]
+    subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
+    certificate.write_text(certificate.read_text() + (tmp_path / "crt").read_text())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    class Web(Handler):
+        def do_GET(self) -> None:
+            content = (tmp_path / "web/key.asc").read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    (tmp_path / "signed").mkdir()
+    release = repository.release(tmp_path / "signed", "stable", repository.package(tmp_path / "signed", "mine"))
+    content = signer.sign(release).read_bytes()
+    signer.close()
+    with serving(Web, tls=context) as url:
+        fetcher = Fetcher(Pool(tmp_path / "pool"), attempts=2)
+        mine = Repository("mine", (url,), "stable", ("main",), key=f"{url}/key.asc", fingerprint=signer.fingerprint)
+        with pytest.raises(FetchError, match="TLS: "):
+            signature.keyring(mine, fetcher)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "crt"))
+        keys = signature.keyring(mine, fetcher)
+        assert "Suite: stable" in signature.verified(content, None, keys, mine, tmp_path)
+        other = Repository("mine", (url,), "stable", ("main",), key=f"{url}/key.asc", fingerprint="F" * 40)
+        with pytest.raises(signature.Unsigned, match="not by the key with the fingerprint"):
+            signature.verified(content, None, keys, other, tmp_path)

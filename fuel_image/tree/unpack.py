@@ -91,7 +91,14 @@ def unpack(deb: BinaryIO) -> None:
                 continue  # /bin may be a link into /usr, which a directory entry must not replace
             if os.path.islink(target) or (os.path.exists(target) and not os.path.isdir(target)):
                 os.unlink(target)
-            tar.extract(member, "/", numeric_owner=True, **_FILTER)
+            # tarfile answers any failure to make a link by looking for the target in the archive, which is a stream.
+            if member.issym():
+                os.symlink(member.linkname, target)
+                os.lchown(target, member.uid, member.gid)
+            elif member.islnk():
+                os.link(os.path.normpath("/" + member.linkname), target, follow_symlinks=False)
+            else:
+                tar.extract(member, "/", numeric_owner=True, **_FILTER)
 
 
 _FILTER: Any = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}

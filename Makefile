@@ -6,9 +6,8 @@
 VENV := .venv
 OUTPUT ?= $(CURDIR)/build/images
 PYTHON ?= python3
-# Where pyenv is in use, let tox see every Python that it has.
-PYENVS := $(shell pyenv versions --bare 2>/dev/null | grep -E '^3\.[0-9.]+$$' | sort -rV | paste -sd:)
-export PYENV_VERSION := $(if $(PYENVS),$(PYENVS),$(PYENV_VERSION))
+# Where pyenv is in use, tox is told of every Python that it has: its shims show one.
+PYTHONS := $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.*/bin/python)
 
 .PHONY: image test rpm host-packages host-test-packages clean
 
@@ -19,7 +18,7 @@ image: $(VENV)/bin/fuel-image
 	ls -l $(OUTPUT)
 
 test: $(VENV)/bin/tox host-test-packages
-	$(VENV)/bin/tox run
+	$(VENV)/bin/tox run $(if $(PYTHONS),--discover $(PYTHONS))
 
 rpm: host-test-packages
 	rpm/build.sh dist

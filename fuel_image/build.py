@@ -6,7 +6,6 @@ Owns the order of the steps and how long each thing lives. Everything else is do
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -33,8 +32,6 @@ from fuel_image.tree.installed import Installed, installed
 from fuel_image.tree.layers import Layer, Store
 from fuel_image.tree.root import Tree, entered
 from fuel_image.tree.times import Times
-
-LOG = logging.getLogger(__name__)
 
 _LAYERS_LIMIT_BYTES = 20 << 30
 """What the kept layers may take; the least recently used go first."""

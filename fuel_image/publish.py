@@ -6,7 +6,6 @@ build leaves nothing; a set of files is then named at once, the metadata last. I
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +15,6 @@ from typing import BinaryIO
 
 from fuel_image.errors import BuildError, HostError
 from fuel_image.host.workspace import locked
-
-LOG = logging.getLogger(__name__)
 
 _READABLE_BY_ALL = 0o644  # nginx serves them as another user
 

@@ -7,7 +7,6 @@ must not install.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,8 +17,6 @@ from fuel_image.archive.packages import Dependency, Index, Package
 from fuel_image.archive.release import Release
 from fuel_image.archive.version import satisfies, sort_key
 from fuel_image.request import Repository
-
-LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,6 @@ def run(
     doing: str,
     stdin: str = "",
     env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
     timeout_seconds: float | None = None,
     want_output: bool = False,
     accept: tuple[int, ...] = (0,),
@@ -127,7 +126,7 @@ def run(
             whole.append(chunk)
         lines.feed("out", chunk)
 
-    code = _execute(path, argv, stdin, env, cwd, timeout_seconds, on_stdout, lambda chunk: lines.feed("err", chunk))
+    code = _execute(path, argv, stdin, env, timeout_seconds, on_stdout, lambda chunk: lines.feed("err", chunk))
     lines.finish()
     if code is None:
         raise CommandError(
@@ -152,7 +151,6 @@ def _execute(
     argv: list[str],
     stdin: str,
     env: Mapping[str, str] | None,
-    cwd: Path | None,
     timeout_seconds: float | None,
     on_stdout: Any,
     on_stderr: Any,
@@ -172,7 +170,6 @@ def _execute(
         _encoding="utf-8",
         _decode_errors="replace",
         _env={"PATH": PATH, "LC_ALL": "C.UTF-8", **(env or {})},
-        _cwd=None if cwd is None else os.fspath(cwd),
         _ok_code=list(range(-64, 256)),
     )
     with _running_lock:

@@ -8,7 +8,6 @@ process ends, however it ends, the kernel kills everything it started and drops 
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -17,8 +16,6 @@ from typing import Callable
 
 from fuel_image.errors import HostError
 from fuel_image.host import kernel
-
-LOG = logging.getLogger(__name__)
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

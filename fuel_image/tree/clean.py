@@ -29,7 +29,7 @@ _REMOVED = (
     "/etc/subgid-",
     "/etc/ssh/ssh_host_*_key",
     "/etc/ssh/ssh_host_*_key.pub",
-    "/root/.bash_history",
+    "/root/[.]*_history",
     "/var/cache/apt/*.bin",
     "/var/cache/debconf/*-old",
     "/var/cache/ldconfig/aux-cache",

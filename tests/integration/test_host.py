@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import SMALL, Fuel, metadata_of, sample
+from .conftest import SMALL, Fuel, host_state, metadata_of, sample
 
 
 def start(tmp_path: Path, cache_dir: Path) -> tuple[subprocess.Popen[str], Path]:
@@ -52,17 +52,14 @@ def test_an_interrupted_build_tidies_up(
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_files(
-    moment: str, tmp_path: Path, cache_dir: Path, fuel: Fuel
+    moment: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, fuel: Fuel
 ) -> None:
     build, log = start(tmp_path, cache_dir)
     wait_for(log, moment)
     build.kill()
     build.wait(timeout=60)
     deadline = time.monotonic() + 10
-    while (
-        str(tmp_path)
-        in subprocess.run(["ps", "-e", "-o", "args"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    ):
+    while host_state(tmp_path_factory.getbasetemp())["processes"]:
         assert time.monotonic() < deadline, "the kernel should have ended everything by now"
         time.sleep(0.1)
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()

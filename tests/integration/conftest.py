@@ -27,7 +27,8 @@ def host_state(workspace: Path) -> dict[str, list[str]]:
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     listed = ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"]
     loops = subprocess.run(listed, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    processes = [_command_line(path) for path in Path("/proc").glob("[0-9]*")]
+    running = (_command_line(path) for path in Path("/proc").glob("[0-9]*"))
+    processes = [line for line in running if "fuel_image" in line or "qemu" in line]
     return {
         name: sorted(line for line in lines if str(workspace) in line)
         for name, lines in (("mounts", mounts), ("loops", loops), ("processes", processes))

@@ -12,7 +12,7 @@ from fuel_image.errors import BuildError
 from fuel_image.host import kernel
 from fuel_image.host.command import run
 from fuel_image.host.mounts import loop_device, mounted
-from fuel_image.images.contents import Entry, Inventory, take
+from fuel_image.images.contents import Inventory, take
 from fuel_image.images.filesystems import FILESYSTEMS
 
 _FSCK = {
@@ -51,16 +51,11 @@ def check(image: Path, kind: str, wanted: Inventory) -> None:
 def _compare(name: str, wanted: Inventory, found: Inventory) -> None:
     extra = found.entries.keys() - wanted.entries.keys() - {_OWN_DIRECTORY}
     missing = wanted.entries.keys() - found.entries.keys()
-    other = {path for path in wanted.entries.keys() & found.entries.keys() if not _same(wanted, found, path)}
-    problems = [(f"{path} is missing") for path in sorted(missing)]
+    both = wanted.entries.keys() & found.entries.keys()
+    other = {path for path in both if wanted.entries[path] != found.entries[path]}
+    problems = [f"{path} is missing" for path in sorted(missing)]
     problems += [f"{path} is not in the tree" for path in sorted(extra)]
     problems += [f"{path} is {found.entries[path]}, not {wanted.entries[path]}" for path in sorted(other)]
     if problems:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise BuildError(f"checking {name}: it is not the tree: {'; '.join(problems[:_SHOWN])}{more}")
-
-
-def _same(wanted: Inventory, found: Inventory, path: str) -> bool:
-    one: Entry = wanted.entries[path]
-    # A file system with lost+found touches its root directory when it makes it.
-    return one == found.entries[path] or path in (".", _OWN_DIRECTORY)

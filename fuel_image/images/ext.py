@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fuel_image.errors import BuildError, CommandError
 from fuel_image.host.command import run
-from fuel_image.images.contents import Inventory
+from fuel_image.images.contents import Entry, Inventory
 
 BLOCK_BYTES = 4096
 _BLOCKS_PER_GROUP = 8 * BLOCK_BYTES
@@ -123,7 +123,7 @@ def make(
             if not full or attempt + 1 == _ATTEMPTS:
                 raise
             reserve_bytes += 64 << 20
-    _settle_times(image, epoch)
+    _settle_inodes(image, inventory.entries["."], epoch)
 
 
 def _mke2fs(
@@ -161,8 +161,11 @@ def _environment(epoch: int) -> dict[str, str]:
     return {"MKE2FS_CONFIG": "/dev/null", "E2FSPROGS_FAKE_TIME": str(max(epoch, 1)), "SOURCE_DATE_EPOCH": str(epoch)}
 
 
-def _settle_times(image: Path, epoch: int) -> None:
-    """Set the change and access times, which mke2fs takes from the tree and nobody can set there, to *epoch*.
+def _settle_inodes(image: Path, top: Entry, epoch: int) -> None:
+    """Set what mke2fs -d gets wrong: times that nobody can set in the tree, and the root directory's attributes.
+
+    It takes change and access times from the tree, where they cannot be set, and gives the root directory the mode 0755,
+    root as its owner, and the present time.
 
     mke2fs numbers the inodes without a gap, so that the used ones are known from their count.
     """
@@ -177,7 +180,13 @@ def _settle_times(image: Path, epoch: int) -> None:
         for inode in (_ROOT_INODE, *range(_FIRST_INODE, used + 1))
         for name in ("ctime", "atime")
     ]
-    commands = image.with_suffix(".times")
+    lines += [
+        f"set_inode_field <{_ROOT_INODE}> mode 0{top.mode:o}",
+        f"set_inode_field <{_ROOT_INODE}> uid {top.uid}",
+        f"set_inode_field <{_ROOT_INODE}> gid {top.gid}",
+        f"set_inode_field <{_ROOT_INODE}> mtime @{top.mtime}",
+    ]
+    commands = image.with_suffix(".inodes")
     commands.write_text("\n".join(lines) + "\n", encoding="ascii")
     run("debugfs", "-w", "-f", commands, image, doing="setting the times of a file system", env=_environment(epoch))
     commands.unlink()

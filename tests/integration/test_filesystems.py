@@ -30,6 +30,7 @@ for place in /opt /srv /var/lib /var/spool /boot; do
     touch -d "2001-02-03 04:05:06 UTC" old
     echo name > "$(printf 'a\nname with \\ and \303\274 and \377')"
 done
+for place in /boot /srv /var/spool; do chown 7:8 $place && chmod 2750 $place; done
 """
 # One build for all: kinds and containers are dealt to the mount points.
 IMAGES = {
@@ -88,6 +89,15 @@ def test_everything_survives(image_set: ImageSet, mount: str, tmp_path: Path) ->
         assert output_of("getfattr", "--only-values", "-n", "user.note", specimen / "attribute") == "a value"
         assert (specimen / "old").stat().st_mtime == 981173106
         assert b"a\nname with \\ and \xc3\xbc and \xff" in os.listdir(os.fsencode(specimen))
+
+
+@pytest.mark.parametrize("mount", ["/boot", "/srv", "/var/spool"])
+def test_the_root_directory_has_the_attributes_of_the_mount_point(
+    image_set: ImageSet, mount: str, tmp_path: Path
+) -> None:
+    with image_set.mounted(mount, tmp_path) as tree:
+        found = tree.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o2750, 7, 8)
 
 
 def test_deeper_mount_points_are_empty_directories_with_their_own_attributes(

@@ -6,6 +6,7 @@ Owns the order of the steps and how long each thing lives. Everything else is do
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class _Build:
     fetcher: Fetcher
     repositories: Repositories
     times: Times
+    eatmydata: Sequence[Package]
     work: Path
 
 
@@ -90,7 +92,10 @@ def build(plan: Plan, places: Places) -> Built:
         release = repositories[0].release
         if release is not None:
             plan = plans.make(request, release.origin, release.version)
-        this = _Build(plan, fetcher, repositories, _times(plan, repositories), work)
+        library = choices.recalled(
+            layers.digest(["eatmydata", repositories.state()]), lambda: eatmydata.packages(repositories)
+        )
+        this = _Build(plan, fetcher, repositories, _times(plan, repositories), library, work)
         wishes = _wishes(plan, repositories)
         base = stack.enter_context(_base_system(this, store, choices))
         whole = stack.enter_context(_with_packages(this, store, choices, base, wishes))
@@ -118,7 +123,8 @@ def _times(plan: Plan, repositories: Repositories) -> Times:
     asked = plan.request.source_date_epoch
     if asked is not None:
         return Times(asked, asked)
-    return Times(repositories.newest_date(), repositories.base_date())
+    newest = repositories.newest_date() or int(time.time())  # an archive without any date: as if made now
+    return Times(newest, repositories.base_date() or newest)
 
 
 def _origins(repositories: Repositories, packages: Sequence[Package]) -> dict[tuple[str, str, str], str]:
@@ -183,7 +189,8 @@ def _with_packages(
 @contextmanager
 def _chroot_on(this: _Build, layer: Layer) -> Iterator[Chroot]:
     """Give a way to run programs in a tree that starts as *layer* and is thrown away."""
-    with layers.mounted_on(layer, this.work / "scratch") as tree, _inside(this, tree) as inside:
+    without = dataclasses.replace(this, eatmydata=())  # it may not be fetched yet, and nothing syncs
+    with layers.mounted_on(layer, this.work / "scratch") as tree, _inside(without, tree) as inside:
         yield inside
 
 
@@ -194,7 +201,7 @@ def _wishes(plan: Plan, repositories: Repositories) -> tuple[str, ...]:
 
 def _fetch(this: _Build, title: str, packages: Sequence[Package]) -> None:
     with step(title) as fetching:
-        this.fetcher.fetch((this.repositories.wanted(package) for package in packages), fetching)
+        this.fetcher.fetch([this.repositories.wanted(one) for one in (*packages, *this.eatmydata)], fetching)
 
 
 @contextmanager
@@ -207,9 +214,5 @@ def _inside(this: _Build, tree: Tree) -> Iterator[Chroot]:
         pool_in_tree.mkdir()
         flags = kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID
         stack.enter_context(bound(this.fetcher.pool.directory, pool_in_tree, flags))
-        preload = None
-        library = eatmydata.package(this.repositories)
-        if library is not None:
-            _fetch(this, "Fetching eatmydata", [library])
-            preload = eatmydata.provide(tree, this.fetcher.pool, library)
+        preload = eatmydata.provide(tree, this.fetcher.pool, this.eatmydata)
         yield Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(this.times.instead)})

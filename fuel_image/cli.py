@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +21,8 @@ from fuel_image.host.namespaces import isolated, make_private
 
 LOG = logging.getLogger(__name__)
 
-_HOST_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_BROKEN_DISK = (errno.EROFS, errno.EIO)
 
 WORK_DIR = Path("/var/lib/fuel-image")
 CACHE_DIR = Path("/var/cache/fuel-image")
@@ -73,10 +74,10 @@ def _utf8_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _guarded(body) -> int:  # type: ignore[no-untyped-def]
+def _guarded(body: Callable[[], int]) -> int:
     """Run *body*; turn what it raises into one message and an exit code. Errors are logged here and nowhere else."""
     try:
-        return int(body())
+        return body()
     except BrokenPipeError:
         return errors.EXIT_FAILED
     except (FuelImageError, Interrupted) as error:
@@ -84,18 +85,25 @@ def _guarded(body) -> int:  # type: ignore[no-untyped-def]
         LOG.error("%s", error)
         return error.exit_code
     except OSError as error:
+        if error.errno not in (*_NO_ROOM, *_BROKEN_DISK):
+            return _defect(error)
         LOG.debug("%s", traceback.format_exc())
         place = f" {error.filename}" if error.filename else ""
-        LOG.error("writing%s: %s\n  what to do: free space, or give other directories", place, error.strerror)
-        return errors.EXIT_HOST_UNABLE if error.errno in _HOST_IS_FULL else errors.EXIT_FAILED
+        advice = "free space" if error.errno in _NO_ROOM else "check the disk"
+        LOG.error("writing%s: %s\n  what to do: %s, or give other directories", place, error.strerror, advice)
+        return errors.EXIT_HOST_UNABLE
     except KeyboardInterrupt:
         return Interrupted(signal.SIGINT).exit_code
     except Exception as error:  # noqa: BLE001  (a defect of ours must still be one clear message)
-        LOG.debug("%s", traceback.format_exc())
-        LOG.error(
-            "a defect of fuel-image: %s: %s\n  what to do: report it, with the --log-file", type(error).__name__, error
-        )
-        return errors.EXIT_FAILED
+        return _defect(error)
+
+
+def _defect(error: Exception) -> int:
+    LOG.debug("%s", traceback.format_exc())
+    LOG.error(
+        "a defect of fuel-image: %s: %s\n  what to do: report it, with the --log-file", type(error).__name__, error
+    )
+    return errors.EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -210,8 +218,8 @@ def _summary(built: build.Built) -> str:
                 one.mount,
                 one.format,
                 one.container,
-                _megabytes(one.size_bytes),
-                _megabytes(one.raw_size_bytes),
+                _megabytes(one.packed.size_bytes),
+                _megabytes(one.raw.size_bytes),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

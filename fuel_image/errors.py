@@ -91,7 +91,7 @@ class CommandError(BuildError):
 
 
 class FetchError(BuildError):
-    """A file could not be fetched from any of its mirrors; *missing* when every one said that it has no such file."""
+    """A file could not be fetched from any of its mirrors; *missing* when one insisted that it has no such file."""
 
     def __init__(self, message: str, *, missing: bool = False, advice: str = "") -> None:
         super().__init__(message, advice=advice)

@@ -51,17 +51,17 @@ def document(
         ],
         "images": [
             {
-                "raw_md5": one.raw_md5,
-                "raw_size": one.raw_size_bytes,
+                "raw_md5": one.raw.md5,
+                "raw_size": one.raw.size_bytes,
                 "raw_name": None,
                 "container_name": one.filename,
-                "container_md5": one.md5,
-                "container_size": one.size_bytes,
+                "container_md5": one.packed.md5,
+                "container_size": one.packed.size_bytes,
                 "container": one.container,
                 "format": one.format,
                 "mount": one.mount,
-                "raw_sha256": one.raw_sha256,
-                "container_sha256": one.sha256,
+                "raw_sha256": one.raw.sha256,
+                "container_sha256": one.packed.sha256,
             }
             for one in artifacts
         ],

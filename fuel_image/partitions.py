@@ -78,17 +78,17 @@ def _make_one(
                 reserve_bytes=reserve_bytes, linux=plan.suite.linux,
             )  # fmt: skip
     check.check(image, asked.format, inventory)
-    emitted = emit(image, asked.container, out.file, threads=preflight.cpus(), step=making)
+    try:
+        raw, packed = emit(image, asked.container, out.file, threads=preflight.cpus(), step=making)
+    except OSError as error:
+        error.filename = error.filename or out.path
+        raise
     image.unlink()
     return Artifact(
         mount=asked.mount,
         filename=asked.filename,
         format=asked.format,
         container=asked.container,
-        size_bytes=emitted.size_bytes,
-        md5=emitted.md5,
-        sha256=emitted.sha256,
-        raw_size_bytes=emitted.raw_size_bytes,
-        raw_md5=emitted.raw_md5,
-        raw_sha256=emitted.raw_sha256,
+        raw=raw,
+        packed=packed,
     )

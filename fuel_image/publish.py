@@ -15,24 +15,21 @@ from typing import BinaryIO
 
 from fuel_image.errors import BuildError, HostError
 from fuel_image.host.workspace import locked
+from fuel_image.images.emit import Sums
 
 _READABLE_BY_ALL = 0o644  # nginx serves them as another user
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A published file: its own size and digests, and those of the *raw* image in it. Sizes are bytes."""
+    """A published file: the sums of the *raw* image and of the file that it is *packed* in."""
 
     mount: str
     filename: str
     format: str
     container: str
-    size_bytes: int
-    md5: str
-    sha256: str
-    raw_size_bytes: int
-    raw_md5: str
-    raw_sha256: str
+    raw: Sums
+    packed: Sums
 
 
 class Staged:
@@ -40,6 +37,7 @@ class Staged:
 
     def __init__(self, directory: Path, name: str, file: BinaryIO) -> None:
         self.name = name
+        self.path = directory / name
         self.file = file
         self._directory = directory
 

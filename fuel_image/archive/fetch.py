@@ -1,8 +1,7 @@
 """Fetching over HTTP and from files.
 
 Owns which mirror is tried, how often, what is worth another try, and the check of size and digest before anybody sees
-the file. Fetches run concurrently and resume where they broke off. It must not
-know what the files are.
+the file. Fetches run concurrently and resume where they broke off. It must not know what the files are.
 
 A cause decides what follows: a mirror that is down, slow, busy or serves wrong bytes is asked again later (apt retries
 neither a hash mismatch nor a mirror in the middle of its sync), one that refuses is not; other mirrors are tried first.
@@ -18,7 +17,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
+from typing import BinaryIO, Callable
 from urllib.parse import urlsplit
 
 import tenacity
@@ -109,7 +108,7 @@ class Fetcher:
     def small(self, urls: tuple[str, ...], name: str, limit_bytes: int) -> bytes:
         """Return the content of a small file whose digest nobody knows beforehand, such as an InRelease.
 
-        Raises FetchError; its ``missing`` is true when every mirror says that there is no such file.
+        Raises FetchError; its ``missing`` is true when a mirror insists that there is no such file.
         """
 
         def once(url: str) -> bytes:
@@ -184,11 +183,11 @@ class Fetcher:
         with part.open("r+b") as file:
             digest = sha256_of(file)
             if file.tell() >= wanted.size_bytes:  # no beginning of our file
-                digest, _ = hashlib.sha256(), (file.seek(0), file.truncate())
+                digest = _cut(file, 0)
             try:
                 with self._transport.opened(url, file.tell()) as body:
                     if body.offset != file.tell():
-                        digest, _ = hashlib.sha256(), (file.seek(body.offset), file.truncate())
+                        digest = _cut(file, body.offset)
                     step.advance(body.offset)
                     counted = body.offset
                     for chunk in body.chunks(wanted.size_bytes - body.offset):
@@ -207,6 +206,13 @@ class Fetcher:
             except Failure:
                 step.advance(-counted)
                 raise
+
+
+def _cut(file: BinaryIO, size_bytes: int) -> hashlib._Hash:
+    """Keep the first *size_bytes* of a file and return their running SHA-256."""
+    file.truncate(size_bytes)
+    file.seek(0)
+    return sha256_of(file)
 
 
 def _explained(name: str, mirrors: list[_Mirror]) -> FetchError:

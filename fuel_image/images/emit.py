@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import errno
+import functools
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -27,71 +29,61 @@ class _Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
-class Digests:
-    """The MD5, which nodes check, and the SHA-256 of a stream, taken at once in two threads."""
+@dataclass(frozen=True)
+class Sums:
+    """The size of a stream, its MD5, which nodes check, and its SHA-256."""
 
-    def __init__(self, threads: concurrent.futures.Executor) -> None:
-        self._threads = threads
+    size_bytes: int
+    md5: str
+    sha256: str
+
+
+class _Running:
+    """The sums of a stream so far."""
+
+    def __init__(self) -> None:
+        self._size_bytes = 0
         self._hashes: tuple[_Hash, _Hash] = (hashlib.md5(usedforsecurity=False), hashlib.sha256())
-        self.size_bytes = 0
 
-    def begin(self, chunk: bytes) -> list[concurrent.futures.Future[None]]:
-        """Start taking in *chunk*; the next may begin only when what is returned has ended."""
-        self.size_bytes += len(chunk)
-        return [self._threads.submit(one.update, chunk) for one in self._hashes]
+    def tasks(self, chunk: bytes) -> list[Callable[[], None]]:
+        """Return what takes in *chunk*, to be run in any order, and at once if one likes."""
+        self._size_bytes += len(chunk)
+        return [functools.partial(one.update, chunk) for one in self._hashes]
 
-    @property
-    def md5(self) -> str:
-        """The MD5 in hexadecimal."""
-        return self._hashes[0].hexdigest()
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 in hexadecimal."""
-        return self._hashes[1].hexdigest()
+    def sums(self) -> Sums:
+        md5, sha256 = self._hashes
+        return Sums(self._size_bytes, md5.hexdigest(), sha256.hexdigest())
 
 
-class _Counted:
-    """A file that takes the digests of what is written to it."""
+class _Summed:
+    """A file that takes the sums of what is written to it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.size_bytes = 0
-        self.md5 = hashlib.md5(usedforsecurity=False)
-        self.sha256 = hashlib.sha256()
+        self.running = _Running()
 
     def write(self, chunk: bytes) -> int:
-        self.md5.update(chunk)
-        self.sha256.update(chunk)
-        self.size_bytes += len(chunk)
+        for task in self.running.tasks(chunk):
+            task()
         return self._file.write(chunk)
 
     def flush(self) -> None:
         self._file.flush()
 
 
-class Emitted:
-    """The sizes and digests of a written file and of the image in it."""
-
-    def __init__(self, raw: Digests, packed: _Counted) -> None:
-        self.raw_size_bytes, self.raw_md5, self.raw_sha256 = raw.size_bytes, raw.md5, raw.sha256
-        self.size_bytes, self.md5, self.sha256 = packed.size_bytes, packed.md5.hexdigest(), packed.sha256.hexdigest()
-
-
-def emit(image: Path, container: str, target: BinaryIO, *, threads: int, step: Step) -> Emitted:
-    """Write *image* in its container to *target*."""
-    packed = _Counted(target)
-    with concurrent.futures.ThreadPoolExecutor(2) as executor:
-        raw = Digests(executor)
-        with CONTAINERS[container].opened(packed, threads) as stream:
-            for chunk in _chunks(image):
-                running = raw.begin(chunk)
-                stream.write(chunk)
-                for future in running:
-                    future.result()
-                step.advance(len(chunk))
+def emit(image: Path, container: str, target: BinaryIO, *, threads: int, step: Step) -> tuple[Sums, Sums]:
+    """Write *image* in its container to *target*; return the sums of the image and of what was written."""
+    raw, packed = _Running(), _Summed(target)
+    opened = CONTAINERS[container].opened(packed, threads)
+    with concurrent.futures.ThreadPoolExecutor(2) as executor, opened as stream:
+        for chunk in _chunks(image):
+            running = [executor.submit(task) for task in raw.tasks(chunk)]
+            stream.write(chunk)
+            for future in running:
+                future.result()
+            step.advance(len(chunk))
     target.flush()
-    return Emitted(raw, packed)
+    return raw.sums(), packed.running.sums()
 
 
 def _chunks(image: Path) -> Iterator[bytes]:

@@ -164,8 +164,8 @@ def _environment(epoch: int) -> dict[str, str]:
 def _settle_inodes(image: Path, top: Entry, epoch: int) -> None:
     """Set what mke2fs -d gets wrong: times that nobody can set in the tree, and the root directory's attributes.
 
-    It takes change and access times from the tree, where they cannot be set, and gives the root directory the mode 0755,
-    root as its owner, and the present time.
+    It takes change and access times from the tree, where they cannot be set, and makes the root directory itself: of
+    the mode 0755, root's, and of the present time.
 
     mke2fs numbers the inodes without a gap, so that the used ones are known from their count.
     """

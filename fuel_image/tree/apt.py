@@ -127,7 +127,7 @@ def choose(chroot: Chroot, repositories: Repositories, packages: Sequence[str]) 
 
 
 def install(chroot: Chroot, packages: Sequence[str], chosen: Sequence[Package], pool: Pool) -> None:
-    """Install *packages* from the *chosen* files, which the pool holds, and bring the rest to its candidate version."""
+    """Install *packages* and what they need from the *chosen* files, which the pool holds."""
     archives = chroot.tree.path / _HOME.lstrip("/") / "archives"
     for package in chosen:
         (archives / package.archive_name).symlink_to(visible(package, pool))

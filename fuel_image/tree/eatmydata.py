@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import tarfile
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from fuel_image.archive.packages import Package
@@ -24,16 +25,23 @@ _LIBRARY = "libeatmydata.so"
 _PLACE = PurePosixPath("/run/libeatmydata.so")
 
 
-def package(repositories: Repositories) -> Package | None:
-    """Return the package that holds the library; say so if there is none, since the build will then be slower."""
+def packages(repositories: Repositories) -> tuple[Package, ...]:
+    """Return the package that holds the library; if there is none, say so, since the build will then be slower."""
     found = repositories.candidate(PACKAGE)
     if found is None:
         LOG.warning("no repository holds %s: the build works without eatmydata, more slowly", PACKAGE)
-    return found
+        return ()
+    return (found,)
 
 
-def provide(tree: Tree, pool: Pool, found: Package) -> str:
-    """Put the library into the tree's /run and return its path there, for LD_PRELOAD."""
+def provide(tree: Tree, pool: Pool, packages: Sequence[Package]) -> str | None:
+    """Put the library of the package into the tree's /run and return its path there, for LD_PRELOAD."""
+    for found in packages:
+        return _provide(tree, pool, found)
+    return None
+
+
+def _provide(tree: Tree, pool: Pool, found: Package) -> str:
     with pool.path(found.sha256).open("rb") as deb, tarfile.open(fileobj=data_member(deb), mode="r|") as tar:
         for member in tar:
             if member.isfile() and PurePosixPath(member.name).name.startswith(_LIBRARY):

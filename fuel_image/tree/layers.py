@@ -90,24 +90,27 @@ class Store:
         *make* fills the tree that it is given and returns a record, in JSON's types, that is kept beside it.
         """
         key = digest({"format": FORMAT, "name": name, "below": below and below.key, "inputs": inputs})
-        with self._locked(key) as lock:
-            path = self._directory / key
-            record = self._found(name, path) if self._use else None
-            if record is None:
-                record = self._made(path, below, make)
-            fcntl.flock(lock, fcntl.LOCK_SH)
+        path = self._directory / key
+        with self._lock_file(key) as lock:
+            record = None
+            while record is None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                kept = self._found(name, path) if self._use else None
+                new = self._made(path, below, make) if kept is None else kept
+                # Between one kind of lock and the other there is a moment in which somebody may prune (flock(2)).
+                fcntl.flock(lock, fcntl.LOCK_SH)
+                record = new if path.exists() else None
             os.utime(path)  # what was used last is removed last
             yield Layer(key, (path / "upper", *(below.directories if below else ())), record)
 
     @contextmanager
-    def _locked(self, key: str) -> Iterator[int]:
+    def _lock_file(self, key: str) -> Iterator[int]:
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = os.open(self._directory / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise HostError(f"opening the store of layers: {error}", advice="give another --cache-dir") from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock
         finally:
             os.close(lock)

@@ -141,9 +141,9 @@ def _base_system(this: _Build, store: Store, choices: Choices) -> Iterator[_Stag
 
     def make(tree: Tree) -> Mapping[str, Any]:
         _fetch(this, "Fetching the base system", base)
-        bootstrap.unpack(tree, base, suite, request.arch, pool, preflight.cpus())
+        left = bootstrap.unpack(tree, base, suite, request.arch, pool)
         with _inside(this, tree) as inside:
-            bootstrap.install(inside, base, pool)
+            bootstrap.install(inside, base, left, pool)
         times.settle(tree.path, this.times)
         return {}
 
@@ -175,8 +175,8 @@ def _with_packages(
     def make(tree: Tree) -> Mapping[str, Any]:
         _fetch(this, "Fetching packages", chosen)
         with _inside(this, tree) as inside:
-            apt.configure(inside, this.repositories)
-            apt.install(inside, wishes, chosen, this.fetcher.pool)
+            apt.configure(inside, this.repositories, chosen)
+            apt.install(inside, wishes, chosen, this.fetcher.pool, this.repositories.arch)
             found = installed(inside)
         times.settle(tree.path, this.times)
         return {"installed": [dataclasses.asdict(one) for one in found]}

@@ -10,7 +10,7 @@ import functools
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
@@ -109,16 +109,30 @@ class Index:
         """Give the packages that provide *name*."""
         return (self._package_at(place) for place in self._providers.get(name, ()))
 
+    def stanzas(self, packages: Iterable[Package]) -> bytes:
+        """Return the text of the index, cut down to *packages*."""
+        wanted = {
+            (package.name, package.archive_name) for package in packages if package.repository == self._repository
+        }
+        return b"".join(
+            self._text_at(place) + b"\n\n"
+            for name, archive_name in sorted(wanted)
+            for place in self._places.get(name.encode(), ())
+            if self._package_at(place).archive_name == archive_name
+        )
+
     def base(self) -> Iterator[str]:
         """Give the names of the packages that are essential or of priority required."""
         return (self._package_at(match.start()).name for match in _BASE_LINE.finditer(self.content))
 
     @functools.cache  # noqa: B019  (an index lives as long as its build)
     def _package_at(self, place: int) -> Package:
+        return _package(stanza.parse(self._text_at(place).decode("utf-8", "replace")), self._repository, self.label)
+
+    def _text_at(self, place: int) -> bytes:
         start = self.content.rfind(b"\n\n", 0, place) + 1
         end = self.content.find(b"\n\n", place)
-        text = self.content[start : end if end >= 0 else None].decode("utf-8", "replace").strip("\n")
-        return _package(stanza.parse(text), self._repository, self.label)
+        return self.content[start : end if end >= 0 else None].strip(b"\n")
 
 
 def _package(fields: Mapping[str, str], repository: int, label: str) -> Package:

@@ -22,6 +22,7 @@ from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import OpenRepository, Repositories
 from fuel_image.errors import BuildError, Problem, RequestError
 from fuel_image.progress import step
+from fuel_image.tree import ahead, database
 from fuel_image.tree.chroot import Chroot, visible
 
 LOG = logging.getLogger(__name__)
@@ -53,8 +54,11 @@ DPkg::Options {{ "--force-unsafe-io"; "--force-confold"; "--force-confdef"; }};
 ENVIRONMENT = {"APT_CONFIG": f"{_HOME}/apt.conf"}
 
 
-def configure(chroot: Chroot, repositories: Repositories) -> None:
-    """Tell the tree's apt about the repositories and give it their indices. ``ENVIRONMENT`` makes it look there."""
+def configure(chroot: Chroot, repositories: Repositories, only: Sequence[Package] | None = None) -> None:
+    """Tell the tree's apt about the repositories and give it their indices. ``ENVIRONMENT`` makes it look there.
+
+    With *only* the indices hold these packages and no other, which apt reads in a moment.
+    """
     home = chroot.tree.path / _HOME.lstrip("/")
     for name in ("none", "lists/partial", "cache", "archives/partial"):
         (home / name).mkdir(parents=True)
@@ -63,7 +67,7 @@ def configure(chroot: Chroot, repositories: Repositories) -> None:
     (home / "sources.list").write_text("".join(_source_line(one) for one in repositories), encoding="utf-8")
     (home / "preferences").write_text("\n".join(_pin(one) for one in repositories), encoding="utf-8")
     for repository in repositories:
-        _place_lists(repository, home / "lists")
+        _place_lists(repository, home / "lists", only)
 
 
 def _host(repository: OpenRepository) -> str:
@@ -82,7 +86,7 @@ def _pin(repository: OpenRepository) -> str:
     return f'Package: *\nPin: origin "{_host(repository)}"\nPin-Priority: {repository.priority}\n'
 
 
-def _place_lists(repository: OpenRepository, lists: Path) -> None:
+def _place_lists(repository: OpenRepository, lists: Path, only: Sequence[Package] | None) -> None:
     """Write the indices under the names that apt gives them (URItoFileName in apt-pkg)."""
     request = repository.request
     suite = f"dists/{request.suite}/" if request.components else request.suite.lstrip("/")
@@ -90,7 +94,8 @@ def _place_lists(repository: OpenRepository, lists: Path) -> None:
     if repository.release is not None:
         _list_path(lists, f"{prefix}Release").write_text(repository.release.text, encoding="utf-8")
     for index in repository.indices:
-        _list_path(lists, f"{prefix}{index.label}Packages").write_bytes(index.content)
+        content = index.content if only is None else index.stanzas(only)
+        _list_path(lists, f"{prefix}{index.label}Packages").write_bytes(content)
 
 
 def _list_path(lists: Path, uri: str) -> Path:
@@ -126,18 +131,40 @@ def choose(chroot: Chroot, repositories: Repositories, packages: Sequence[str]) 
     return [_named_by_apt(repositories[int(match[1])], match[2]) for match in matches if match]
 
 
-def install(chroot: Chroot, packages: Sequence[str], chosen: Sequence[Package], pool: Pool) -> None:
-    """Install *packages* and what they need from the *chosen* files, which the pool holds."""
+def install(chroot: Chroot, packages: Sequence[str], chosen: Sequence[Package], pool: Pool, arch: str) -> None:
+    """Install *packages* and what they need from the *chosen* files, which the pool holds.
+
+    What can be unpacked ahead is; apt then sees to the rest, in the order that it needs, and has dpkg configure all.
+    """
     archives = chroot.tree.path / _HOME.lstrip("/") / "archives"
     for package in chosen:
         (archives / package.archive_name).symlink_to(visible(package, pool))
+    marks = database.automatic(chroot.tree)
+    left = chosen
+    if not database.filters(chroot.tree):
+        with step(f"Unpacking {len(chosen)} packages"):
+            done = ahead.unpack(chroot.tree, [pool.path(package.sha256) for package in chosen])
+            database.add(chroot.tree, [one for one in done if not one.left])
+            left = [package for package, one in zip(chosen, done) if one.left]
     with step(f"Installing {len(chosen)} packages", total_items=len(chosen)) as installing:
+        # To apt the tree looks like one in which an installation broke off: it wants to be told the way out.
         chroot.run(
-            *("apt-get", "--no-download", "install", "--", *packages),
+            *("apt-get", "--no-download", "install", "--", *packages, *(package.name for package in left)),
             doing="installing packages",
             advice="the lines above are the packages' own; the log file has all of them",
             on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
         )
+    asked = _asked(packages, chosen)
+    came_along = sorted(package.name for package in chosen if package.name not in asked)
+    database.mark_automatic(chroot.tree, marks, came_along, arch)
+
+
+def _asked(packages: Sequence[str], chosen: Sequence[Package]) -> set[str]:
+    """Return the names of the packages that were asked for; a name that none has is one that some provide."""
+    asked = {re.split("[:=/]", spec)[0] for spec in packages}
+    virtual = asked - {package.name for package in chosen}
+    providers = {package.name for package in chosen if any(one.name in virtual for one in package.provides)}
+    return asked | providers
 
 
 def _named_by_apt(repository: OpenRepository, archive_name: str) -> Package:

@@ -1,49 +1,47 @@
 """The first packages of an empty tree.
 
 Owns the way from nothing to a tree whose own dpkg and apt work, on a host that has neither: the base packages are
-unpacked by our own code, then the tree's dpkg installs each of them properly. The order of the core packages is
-debootstrap's. It must not choose packages.
+unpacked by our own code, then the tree's dpkg configures them. The core packages are debootstrap's. It must not choose
+packages.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
-from fuel_image.host.command import run
 from fuel_image.progress import step
 from fuel_image.suites import Suite
-from fuel_image.tree.chroot import PACKAGE_PARENT, Chroot, visible
+from fuel_image.tree import ahead, database
+from fuel_image.tree.chroot import Chroot, visible
 from fuel_image.tree.root import Tree
 
-_CORE = ("base-passwd", "base-files", "dpkg", "libc6", "perl-base", "mawk", "debconf")
-"""Installed one after another before all others, because the others' scripts use them without saying so."""
+_FIRST = "base-passwd"
+"""It makes the users and groups that other packages' scripts name."""
+_CORE = ("base-files", "dpkg", "libc6", "perl-base", "mawk", "debconf")
+"""Configured before all others, because the others' scripts use them without saying so."""
 _MERGED = ("bin", "sbin", "lib")
 _MERGED_OF_ARCHITECTURE = {"amd64": ("lib64",), "ppc64el": ("lib64",)}
 _USR_IS_MERGED = ("usr-is-merged", "usrmerge")
 _DPKG = ("dpkg", "--force-unsafe-io", "--force-confold", "--force-confdef", "--force-depends")
 
 
-def unpack(tree: Tree, base: Sequence[Package], suite: Suite, arch: str, pool: Pool, workers: int) -> None:
-    """Unpack the base packages into an empty tree, so that programs run in it."""
+def unpack(tree: Tree, base: Sequence[Package], suite: Suite, arch: str, pool: Pool) -> list[Package]:
+    """Unpack the base packages into an empty tree, so that programs run in it; return those that dpkg must redo."""
     with step("Unpacking the base system"):
         if suite.merged_usr or any(package.name in _USR_IS_MERGED for package in base):
             _merge_usr(tree, arch)
         # base-files comes first: where it owns the links of a merged /usr, the others unpack through them.
-        first = [package for package in base if package.name == "base-files"]
-        rest = [package for package in base if package.name != "base-files"]
-        _unpack_all(tree, [pool.path(package.sha256) for package in first])
-        shares = [rest[start::workers] for start in range(workers)]
-        with concurrent.futures.ThreadPoolExecutor(workers) as threads:
-            for _ in threads.map(lambda share: _unpack_all(tree, [pool.path(p.sha256) for p in share]), shares):
-                pass
+        ordered = sorted(base, key=lambda package: package.name != "base-files")
+        paths = [pool.path(package.sha256) for package in ordered]
+        done = [*ahead.unpack(tree, paths[:1], everything=True), *ahead.unpack(tree, paths[1:], everything=True)]
         for name, target in (("/bin/sh", "dash"), ("/usr/bin/awk", "mawk")):
             if not tree.exists(name):  # made by maintainer scripts, which are what needs them
                 tree.symlink(name, target)
+        database.begin(tree)
+        database.add(tree, [one for one in done if not one.left])
+        return [package for package, one in zip(ordered, done) if one.left]
 
 
 def _merge_usr(tree: Tree, arch: str) -> None:
@@ -53,33 +51,20 @@ def _merge_usr(tree: Tree, arch: str) -> None:
         tree.symlink(f"/{name}", f"usr/{name}")
 
 
-def _unpack_all(tree: Tree, debs: Iterable[Path]) -> None:
-    names = "\n".join(str(deb) for deb in debs)
-    if names:
-        environment = {"PYTHONPATH": PACKAGE_PARENT}
-        run(
-            sys.executable,
-            "-m",
-            "fuel_image.tree.unpack",
-            tree.path,
-            doing="unpacking the base system",
-            stdin=names,
-            env=environment,
-        )
+def install(chroot: Chroot, base: Sequence[Package], left: Sequence[Package], pool: Pool) -> None:
+    """Have the tree's dpkg unpack what was *left* for it, and configure all; the pool must be visible in the tree."""
 
+    def on_line(line: str) -> None:
+        installing.advance_items(line.startswith("Setting up "))
 
-def install(chroot: Chroot, base: Sequence[Package], pool: Pool) -> None:
-    """Have the tree's dpkg install the unpacked base packages; the pool must be visible in the tree."""
     with step(f"Installing the {len(base)} packages of the base system", total_items=len(base)) as installing:
-        for name in ("status", "available"):
-            chroot.tree.write(f"/var/lib/dpkg/{name}", "")
-        debs = {package.name: visible(package, pool) for package in base}
-        for name in _CORE:
-            if name in debs:
-                chroot.run(*_DPKG, "--install", debs[name], doing=f"installing {name}")
-        chroot.run(*_DPKG, "--unpack", *debs.values(), doing="unpacking the base system with dpkg")
-        chroot.run(
-            *(*_DPKG, "--force-configure-any", "--configure", "--pending"),
-            doing="configuring the base system",
-            on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
-        )
+        debs = {package.name: visible(package, pool) for package in left}
+        first = debs.pop(_FIRST, None)
+        argv = ("--configure", _FIRST) if first is None else ("--install", first)
+        chroot.run(*_DPKG, *argv, doing=f"installing {_FIRST}", on_line=on_line)
+        if debs:
+            chroot.run(*_DPKG, "--unpack", *debs.values(), doing="unpacking the base system with dpkg")
+        core = [package.name for package in base if package.name in _CORE]
+        chroot.run(*_DPKG, "--configure", *core, doing="configuring the core of the base system", on_line=on_line)
+        pending = ("--force-configure-any", "--configure", "--pending")
+        chroot.run(*_DPKG, *pending, doing="configuring the base system", on_line=on_line)

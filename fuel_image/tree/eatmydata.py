@@ -15,8 +15,8 @@ from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
 from fuel_image.errors import BuildError
+from fuel_image.tree.deb import data_member
 from fuel_image.tree.root import Tree
-from fuel_image.tree.unpack import data_member
 
 LOG = logging.getLogger(__name__)
 

@@ -124,6 +124,18 @@ class Tree:
         for name in self.names(inside):
             self.remove(f"{inside}/{name}")
 
+    def set_directory(self, inside: str, mode: int, uid: int, gid: int, mtime: int) -> None:
+        """Set the mode and owner of the directory at *inside*, and its time if it is empty: else it changed since."""
+        with self._parent(inside) as (directory, name):
+            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            os.fchown(descriptor, uid, gid)
+            os.fchmod(descriptor, mode)
+            if not os.listdir(descriptor):
+                os.utime(descriptor, (mtime, mtime))
+        finally:
+            os.close(descriptor)
+
     def names(self, inside: str) -> list[str]:
         """Return the sorted names in the directory at *inside*; none if there is no such directory."""
         if not self.is_dir(inside):

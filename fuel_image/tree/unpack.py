@@ -1,123 +1,223 @@
-"""Unpacking .deb files into an empty tree, without dpkg.
+"""Unpacking packages into a tree without dpkg, several at a time.
 
-Owns the reading of the package format (deb(5): an ar archive with a data.tar member). As a program, ``python -m
-fuel_image.tree.unpack ROOT`` unpacks the files named on standard input, one path a line: it opens them, makes ROOT
-its root, and only then writes, so that no path or link in a package can lead out of the tree. It must not touch
-dpkg's database: these files only make the tree's own dpkg run, which then unpacks every package again.
+Owns what dpkg's own unpacking would do with a package that is new to the tree and has no preinst script: its files, its
+directories, its conffiles under their ``.dpkg-new`` names (dpkg's configuring puts them in place), its control files in
+dpkg's database. What cannot be done exactly so is left for dpkg: a package with a preinst, and one of whose paths is
+there already, since only dpkg knows which of the two may have it (Replaces, diversions).
+
+As a program, ``python -m fuel_image.tree.unpack ROOT REPORT [--all]`` unpacks the files named on standard input, one
+path a line: it opens them, makes ROOT its root, and only then writes, so that no path or link in a package can lead out
+of the tree. With ``--all`` it unpacks what is left for dpkg too, so that programs run in a tree that has no dpkg yet.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
+import contextlib
+import json
 import os
+import re
+import shutil
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Callable
+from typing import BinaryIO
 
-import zstandard
+from fuel_image.archive import stanza
+from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member
 
-_AR_MAGIC = b"!<arch>\n"
-_AR_HEADER_BYTES = 60
-_DATA = "data.tar"
-
-
-def _zstd(stream: BinaryIO) -> Any:
-    return zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-
-
-# The values are files that can be read; the standard library's have no common type.
-_DECOMPRESS: Mapping[str, Callable[[Any], Any]] = {
-    "": lambda stream: stream,
-    ".gz": lambda stream: gzip.GzipFile(fileobj=stream),
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
-    ".lzma": lzma.LZMAFile,
-    ".zst": _zstd,
-}
+_HOME = "/var/lib/dpkg"
+_INFO = f"{_HOME}/info"
+_COPY_BYTES = 1 << 20
+_NEW_CONFFILE = ".dpkg-new"
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
+"""Debian Policy 5.6.1."""
 
 
-class DebError(Exception):
-    """A file is not a package that can be read."""
+@dataclass
+class Unpacked:
+    """What became of a package; with *left* it is not in dpkg's database.
+
+    *control* and *triggers* are control files of its own, *directories* those that it has, with mode, owner, group and
+    time, and *made* those of them that were not there.
+    """
+
+    control: str
+    left: bool = False
+    conffiles: list[str] = field(default_factory=list)
+    triggers: str = ""
+    paths: list[str] = field(default_factory=list)
+    directories: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
 
 
-class _Section(io.RawIOBase):
-    """A stretch of a file as a file of its own."""
-
-    def __init__(self, file: BinaryIO, size_bytes: int) -> None:
-        self._file = file
-        self._left = size_bytes
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
-        chunk = self._file.read(min(len(buffer), self._left))
-        buffer[: len(chunk)] = chunk
-        self._left -= len(chunk)
-        return len(chunk)
+class _TakenError(Exception):
+    """A path is there already, and is no directory."""
 
 
-def data_member(deb: BinaryIO) -> Any:
-    """Return the unpacked data.tar of a package, as a stream. Raises DebError."""
-    if deb.read(len(_AR_MAGIC)) != _AR_MAGIC:
-        raise DebError("no ar archive")
-    while header := deb.read(_AR_HEADER_BYTES):
-        name = header[:16].decode("ascii", "replace").strip().rstrip("/")
-        digits = header[48:58].strip()
-        if len(header) != _AR_HEADER_BYTES or header[58:] != b"`\n" or not digits.isdigit():
-            raise DebError("damaged ar header")
-        size_bytes = int(digits)
-        if name.startswith(_DATA):
-            ending = name[len(_DATA) :]
-            if ending not in _DECOMPRESS:
-                raise DebError(f"{name}: unknown compression")
-            return _DECOMPRESS[ending](io.BufferedReader(_Section(deb, size_bytes), 1 << 18))
-        deb.seek(size_bytes + size_bytes % 2, io.SEEK_CUR)
-    raise DebError(f"no {_DATA}")
+def unpack(deb: BinaryIO, special: Collection[str], *, everything: bool) -> Unpacked:
+    """Unpack a package below the current root, which must be the tree's; with *everything* also one left for dpkg.
+
+    *special* are the paths with which dpkg does something else than with others.
+    """
+    control = control_files(deb)
+    conffiles = [line for line in _text(control, "conffiles").splitlines() if line.startswith("/")]
+    done = Unpacked(_text(control, "control"), "preinst" in control, conffiles, _text(control, "triggers"))
+    if not done.left:
+        written: list[str] = []
+        try:
+            _unpack_data(deb, done, written, special, replace=False)
+        except _TakenError:
+            for path in reversed(written):
+                os.unlink(path)
+            done.left = True
+        else:
+            _register(control, done)
+    if done.left and everything:
+        _unpack_data(deb, done, [], replace=True)
+    return done
 
 
-def unpack(deb: BinaryIO) -> None:
-    """Unpack a package below the current root, which must be the tree's."""
+def _text(control: Mapping[str, ControlFile], name: str) -> str:
+    return control[name].content.decode("utf-8", "surrogateescape") if name in control else ""
+
+
+def _unpack_data(
+    deb: BinaryIO, done: Unpacked, written: list[str], special: Collection[str] = (), *, replace: bool
+) -> None:
+    renamed: Collection[str] = () if replace else frozenset(done.conffiles)
+    done.paths.clear()
     with data_member(deb) as data, tarfile.open(fileobj=data, mode="r|", errorlevel=2) as tar:
         for member in tar:
-            target = os.path.normpath("/" + member.name)
-            if member.isdir() and os.path.isdir(target):
-                continue  # /bin may be a link into /usr, which a directory entry must not replace
-            if os.path.islink(target) or (os.path.exists(target) and not os.path.isdir(target)):
+            member.mode &= 0o7777
+            path = os.path.normpath("/" + member.name)
+            done.paths.append(path)
+            if path in special and not replace:
+                raise _TakenError
+            if member.isdir():
+                done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
+                if _make_directory(path, member):
+                    done.made.append(path)
+                continue
+            target = _target(path, renamed)
+            if replace and os.path.lexists(target):
+                if os.path.isdir(target):
+                    continue  # /bin may be a directory where this package has a link; dpkg will know
                 os.unlink(target)
-            # tarfile answers any failure to make a link by looking for the target in the archive, which is a stream.
-            if member.issym():
-                os.symlink(member.linkname, target)
-                os.lchown(target, member.uid, member.gid)
-            elif member.islnk():
-                os.link(os.path.normpath("/" + member.linkname), target, follow_symlinks=False)
-            else:
-                tar.extract(member, "/", numeric_owner=True, **_FILTER)
+            try:
+                _make(tar, member, target, renamed)
+            except FileExistsError as error:
+                raise _TakenError from error
+            written.append(target)
 
 
-_FILTER: Any = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
-"""We are in a chroot, so that the members' own permissions, owners and links are wanted as they are (PEP 706)."""
+def _target(path: str, renamed: Collection[str]) -> str:
+    return path + _NEW_CONFFILE if path in renamed else path
+
+
+def _make_directory(path: str, member: tarfile.TarInfo) -> bool:
+    """Make a directory and tell whether it is new: one that is there, or a link to one, stays as it is."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise _TakenError from None
+        return False
+    os.chown(path, member.uid, member.gid)
+    os.chmod(path, member.mode)
+    os.utime(path, (member.mtime, member.mtime))
+    return True
+
+
+def _make(tar: tarfile.TarFile, member: tarfile.TarInfo, target: str, renamed: Collection[str]) -> None:
+    """Make what is no directory; raise FileExistsError if there is anything at *target*."""
+    if member.isreg():
+        content = tar.extractfile(member)
+        assert content is not None, "it is a regular file"
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            shutil.copyfileobj(content, file, _COPY_BYTES)
+            os.fchown(descriptor, member.uid, member.gid)
+            os.fchmod(descriptor, member.mode)
+            os.utime(descriptor, (member.mtime, member.mtime))
+        return
+    if member.islnk():
+        os.link(_target(os.path.normpath("/" + member.linkname), renamed), target, follow_symlinks=False)
+        return
+    if member.issym():
+        os.symlink(member.linkname, target)
+        os.lchown(target, member.uid, member.gid)
+    else:
+        kinds = {tarfile.FIFOTYPE: 0o010000, tarfile.CHRTYPE: 0o020000, tarfile.BLKTYPE: 0o060000}
+        if member.type not in kinds:
+            raise DebError(f"{member.name}: unknown type of member")
+        os.mknod(target, kinds[member.type] | 0o600, os.makedev(member.devmajor, member.devminor))
+        os.chown(target, member.uid, member.gid)
+        os.chmod(target, member.mode)
+    os.utime(target, (member.mtime, member.mtime), follow_symlinks=False)
+
+
+def _register(control: Mapping[str, ControlFile], done: Unpacked) -> None:
+    """Put a package's control files and the list of its paths where dpkg keeps them."""
+    name = qualified(done.control)
+    listed = ["/." if path == "/" else path for path in done.paths]
+    with open(f"{_INFO}/{name}.list", "wb") as out:
+        out.write("".join(f"{path}\n" for path in listed).encode("utf-8", "surrogateescape"))
+    for key, file in control.items():
+        if key != "control":
+            with open(f"{_INFO}/{name}.{key}", "wb", buffering=0) as out:
+                out.write(file.content)
+                os.fchmod(out.fileno(), file.mode)
+                os.utime(out.fileno(), (file.mtime, file.mtime))
+
+
+def _special() -> frozenset[str]:
+    """Return the paths that are diverted, or are diversions, or have attributes of their own (dpkg-statoverride(1))."""
+    diversions, overrides = (_lines(f"{_HOME}/{name}") for name in ("diversions", "statoverride"))
+    # Three lines each: from, to, and the package that has it.
+    diverted = [line for number, line in enumerate(diversions) if number % 3 < 2]
+    return frozenset((*diverted, *(line.split(" ", 3)[3] for line in overrides if line.count(" ") > 2)))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "surrogateescape").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def qualified(control: str) -> str:
+    """Return the name under which dpkg files a package: with the architecture if several may be installed."""
+    fields = stanza.parse(control)
+    name = fields["package"]
+    if not _NAME.fullmatch(name):
+        raise DebError(f"{name!r} is no package name")
+    return f"{name}:{fields['architecture']}" if fields.get("multi-arch") == "same" else name
 
 
 def main(arguments: list[str]) -> int:
-    """Unpack the packages named on standard input into the tree ``arguments[0]``."""
+    """Unpack the packages named on standard input into the tree ``arguments[0]``, and report to ``arguments[1]``."""
+    root, report, *options = arguments
     with ExitStack() as files:
         debs = [(path, files.enter_context(Path(path).open("rb"))) for path in sys.stdin.read().splitlines()]
-        os.chroot(arguments[0])
+        out = files.enter_context(Path(report).open("w", encoding="ascii"))
+        os.chroot(root)
         os.chdir("/")
         os.umask(0o022)
+        with contextlib.suppress(FileExistsError):
+            os.makedirs(_INFO)
+        special = _special()
+        done = {}
         for path, deb in debs:
             try:
-                unpack(deb)
-            except (DebError, tarfile.TarError, OSError, EOFError, lzma.LZMAError, zstandard.ZstdError) as error:
+                done[path] = asdict(unpack(deb, special, everything="--all" in options))
+            except (DebError, KeyError, *UNREADABLE) as error:
                 sys.stderr.write(f"{os.path.basename(path)}: {error}\n")
                 return 1
+        json.dump(done, out)
     return 0
 
 

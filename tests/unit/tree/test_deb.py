@@ -11,7 +11,7 @@ import tarfile
 import pytest
 import zstandard
 
-from fuel_image.tree.unpack import DebError, data_member
+from fuel_image.tree.deb import DebError, data_member
 
 
 def tar() -> bytes:

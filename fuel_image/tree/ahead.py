@@ -1,0 +1,71 @@
+"""Unpacking ahead of dpkg.
+
+Owns the spreading of packages over as many processes of ``unpack.py`` as there are CPUs, and what must not depend on
+which of them was faster. dpkg unpacks one package after another, and for each file asks the disk several times; this is
+most of the time of a plain installation. It must not choose packages and must not configure them.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from fuel_image.host import preflight
+from fuel_image.host.command import run
+from fuel_image.tree.chroot import PACKAGE_PARENT
+from fuel_image.tree.root import Tree
+from fuel_image.tree.unpack import Unpacked
+
+
+def unpack(tree: Tree, debs: Sequence[Path], *, everything: bool = False) -> list[Unpacked]:
+    """Unpack packages into the tree and return what became of each, in their order.
+
+    With *everything*, also those that are left for dpkg. Raises CommandError that names the package that failed.
+    """
+    workers = preflight.cpus()
+    # The largest go first, to whoever has least to do.
+    shares: list[list[Path]] = [[] for _ in range(workers)]
+    loads = [0] * workers
+    for deb in sorted(debs, key=lambda deb: (-deb.stat().st_size, deb)):
+        least = loads.index(min(loads))
+        shares[least].append(deb)
+        loads[least] += deb.stat().st_size
+    done: dict[str, Unpacked] = {}
+    with concurrent.futures.ThreadPoolExecutor(workers) as threads:
+        for some in threads.map(lambda share: _run(tree, share, everything), shares):
+            done.update(some)
+    unpacked = [done[str(deb)] for deb in debs]
+    _settle_directories(tree, unpacked)
+    return unpacked
+
+
+def _run(tree: Tree, debs: Sequence[Path], everything: bool) -> dict[str, Unpacked]:
+    if not debs:
+        return {}
+    with tempfile.NamedTemporaryFile("r", encoding="ascii") as report:
+        run(
+            *(sys.executable, "-m", "fuel_image.tree.unpack", tree.path, report.name),
+            *(["--all"] if everything else []),
+            doing="unpacking packages",
+            stdin="\n".join(str(deb) for deb in debs),
+            env={"PYTHONPATH": PACKAGE_PARENT},
+        )
+        return {path: Unpacked(**fields) for path, fields in json.load(report).items()}
+
+
+def _settle_directories(tree: Tree, unpacked: Sequence[Unpacked]) -> None:
+    """Give every new directory what the first package that has it says: with dpkg, the first one makes it."""
+    made = {path for one in unpacked for path in one.made}
+    first: dict[str, Sequence[int]] = {}
+    differ = set()
+    for one in unpacked:
+        for path, attributes in one.directories.items():
+            if first.setdefault(path, attributes) != attributes:
+                differ.add(path)
+    for path in sorted(made & differ):
+        mode, uid, gid, mtime = first[path]
+        tree.set_directory(path, mode, uid, gid, mtime)

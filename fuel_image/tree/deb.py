@@ -1,0 +1,110 @@
+"""The package format.
+
+Owns the reading of .deb files (deb(5): an ar archive with a control.tar and a data.tar member). It must not write
+anything.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Callable
+
+import zstandard
+
+_AR_MAGIC = b"!<arch>\n"
+_AR_HEADER_BYTES = 60
+_BUFFER_BYTES = 1 << 18
+
+
+def _zstd(stream: BinaryIO) -> Any:
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True), _BUFFER_BYTES)
+
+
+# The values are files that can be read; the standard library's have no common type.
+_DECOMPRESS: Mapping[str, Callable[[Any], Any]] = {
+    "": lambda stream: stream,
+    ".gz": lambda stream: gzip.GzipFile(fileobj=stream),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".lzma": lzma.LZMAFile,
+    ".zst": _zstd,
+}
+
+UNREADABLE = (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zstandard.ZstdError)
+"""What reading a damaged package may raise besides DebError."""
+
+
+class DebError(Exception):
+    """A file is not a package that can be read."""
+
+
+class _Section(io.RawIOBase):
+    """A stretch of a file as a file of its own."""
+
+    def __init__(self, file: BinaryIO, size_bytes: int) -> None:
+        self._file = file
+        self._left = size_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+        chunk = self._file.read(min(len(buffer), self._left))
+        buffer[: len(chunk)] = chunk
+        self._left -= len(chunk)
+        return len(chunk)
+
+
+@dataclass(frozen=True)
+class ControlFile:
+    """A file of a package's control.tar; *mtime* in seconds since the epoch."""
+
+    mode: int
+    mtime: int
+    content: bytes
+
+
+def control_files(deb: BinaryIO) -> Mapping[str, ControlFile]:
+    """Return the control files of a package (deb-control(5) and its like) by name. Raises DebError."""
+    found = {}
+    with _member(deb, "control.tar") as data, tarfile.open(fileobj=data, mode="r|") as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isreg() else None
+            if content is not None:
+                found[PurePosixPath(member.name).name] = ControlFile(
+                    member.mode & 0o7777, int(member.mtime), content.read()
+                )
+    if "control" not in found:
+        raise DebError("no control file")
+    return found
+
+
+def data_member(deb: BinaryIO) -> Any:
+    """Return the unpacked data.tar of a package, as a stream. Raises DebError."""
+    return _member(deb, "data.tar")
+
+
+def _member(deb: BinaryIO, wanted: str) -> Any:
+    deb.seek(0)
+    if deb.read(len(_AR_MAGIC)) != _AR_MAGIC:
+        raise DebError("no ar archive")
+    while header := deb.read(_AR_HEADER_BYTES):
+        name = header[:16].decode("ascii", "replace").strip().rstrip("/")
+        digits = header[48:58].strip()
+        if len(header) != _AR_HEADER_BYTES or header[58:] != b"`\n" or not digits.isdigit():
+            raise DebError("damaged ar header")
+        size_bytes = int(digits)
+        if name.startswith(wanted):
+            ending = name[len(wanted) :]
+            if ending not in _DECOMPRESS:
+                raise DebError(f"{name}: unknown compression")
+            return _DECOMPRESS[ending](io.BufferedReader(_Section(deb, size_bytes), _BUFFER_BYTES))
+        deb.seek(size_bytes + size_bytes % 2, io.SEEK_CUR)
+    raise DebError(f"no {wanted}")

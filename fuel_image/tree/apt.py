@@ -22,7 +22,7 @@ from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import OpenRepository, Repositories
 from fuel_image.errors import BuildError, Problem, RequestError
 from fuel_image.progress import step
-from fuel_image.tree import ahead, database
+from fuel_image.tree import ahead, database, deferred
 from fuel_image.tree.chroot import Chroot, visible
 
 LOG = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ APT::Sandbox::User "root";
 APT::Color "false";
 Acquire::Languages "none";
 Dpkg::Use-Pty "false";
+DPkg::Path "{path}";
 DPkg::Options {{ "--force-unsafe-io"; "--force-confold"; "--force-confdef"; }};
 """
 ENVIRONMENT = {"APT_CONFIG": f"{_HOME}/apt.conf"}
@@ -62,7 +63,7 @@ def configure(chroot: Chroot, repositories: Repositories, only: Sequence[Package
     home = chroot.tree.path / _HOME.lstrip("/")
     for name in ("none", "lists/partial", "cache", "archives/partial"):
         (home / name).mkdir(parents=True)
-    configuration = _CONFIGURATION.format(home=_HOME, arch=repositories.arch)
+    configuration = _CONFIGURATION.format(home=_HOME, arch=repositories.arch, path=deferred.DPKG_PATH)
     (home / "apt.conf").write_text(configuration, encoding="utf-8")
     (home / "sources.list").write_text("".join(_source_line(one) for one in repositories), encoding="utf-8")
     (home / "preferences").write_text("\n".join(_pin(one) for one in repositories), encoding="utf-8")
@@ -148,12 +149,13 @@ def install(chroot: Chroot, packages: Sequence[str], chosen: Sequence[Package], 
             left = [package for package, one in zip(chosen, done) if one.left]
     with step(f"Installing {len(chosen)} packages", total_items=len(chosen)) as installing:
         # To apt the tree looks like one in which an installation broke off: it wants to be told the way out.
-        chroot.run(
+        deferred.set_up(chroot).run(
             *("apt-get", "--no-download", "install", "--", *packages, *(package.name for package in left)),
             doing="installing packages",
             advice="the lines above are the packages' own; the log file has all of them",
             on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
         )
+        deferred.run(chroot)
     asked = _asked(packages, chosen)
     came_along = sorted(package.name for package in chosen if package.name not in asked)
     database.mark_automatic(chroot.tree, marks, came_along, arch)

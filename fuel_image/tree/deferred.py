@@ -1,0 +1,83 @@
+"""What packages have done many times while they are configured, done once at the end.
+
+Owns the programs that stand in, on the PATH of maintainer scripts, for those that make what later packages make stale
+again (initial RAM disks), that could as well run side by side (Python's byte-compilation), or whose result never gets
+into an image (ssh host keys). A stand-in notes how it was called; ``run`` then calls the real program. It lies in /run,
+a tmpfs: the tree is not touched. It must not stand in for anything whose result another package's script may need.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+from fuel_image.host import preflight
+from fuel_image.host.command import PATH
+from fuel_image.tree.chroot import Chroot
+
+_DIRECTORY = "/run/deferred"
+DPKG_PATH = f"{_DIRECTORY}:{PATH}"
+_NOTE = f"""printf '%s\\n' "$*" >> {_DIRECTORY}/$(basename "$0").calls"""
+
+# Kernel hooks that run after an initial RAM disk was made may want it (a boot loader's): unless we know that they do
+# not, it is made at once. zz-update-grub does nothing without a grub.cfg.
+_UPDATE_INITRAMFS = f"""\
+case "$1" in -c | -u) ;; *) exec /usr/sbin/update-initramfs "$@" ;; esac
+for hook in /etc/kernel/postinst.d/*; do
+    case "${{hook##*/}}" in
+    initramfs-tools | xx-update-initrd-links | unattended-upgrades | update-notifier | dracut | '*') ;;
+    zz-update-grub) [ ! -e /boot/grub/grub.cfg ] || exec /usr/sbin/update-initramfs "$@" ;;
+    *) exec /usr/sbin/update-initramfs "$@" ;;
+    esac
+done
+{_NOTE}
+"""
+_SSH_KEYGEN = """\
+case " $* " in *" -f /etc/ssh/ssh_host_"*) exit 0 ;; esac
+exec /usr/bin/ssh-keygen "$@"
+"""
+_STAND_INS = {
+    "update-initramfs": _UPDATE_INITRAMFS,
+    "py3compile": _NOTE + "\n",
+    "ssh-keygen": _SSH_KEYGEN,
+}
+
+
+def set_up(chroot: Chroot) -> Chroot:
+    """Put the stand-ins into the tree's /run and return a way to run programs that finds them first."""
+    directory = chroot.tree.path / _DIRECTORY.lstrip("/")
+    directory.mkdir()
+    for name, script in _STAND_INS.items():
+        path = directory / name
+        path.write_text(f"#!/bin/sh\n{script}", encoding="ascii")
+        path.chmod(0o755)
+    return replace(chroot, environment={**chroot.environment, "PATH": DPKG_PATH})
+
+
+def run(chroot: Chroot) -> None:
+    """Do what was put off; *chroot* must find the real programs."""
+    modules = [f"py3compile {call}" for call in _calls(chroot, "py3compile")]
+    if modules and chroot.tree.exists("/usr/bin/py3compile"):
+        argv = ("xargs", "-P", str(preflight.cpus()), "-d", "\\n", "-I", "{}", "sh", "-c", "{}")
+        chroot.run(*argv, stdin="\n".join(modules), doing="byte-compiling Python modules")
+    for call in _initial_ram_disks(chroot):
+        chroot.run("update-initramfs", *shlex.split(call), doing="making the initial RAM disk")
+
+
+def _initial_ram_disks(chroot: Chroot) -> list[str]:
+    """Return the calls of update-initramfs that are needed; one that makes a disk anew leaves nothing to update."""
+    calls = _calls(chroot, "update-initramfs")
+    if not chroot.tree.exists("/usr/sbin/update-initramfs"):
+        return []
+    made = [call for call in calls if call.startswith("-c")]
+    kernels = [name for name in chroot.tree.names("/boot") if name.startswith("vmlinuz-")]
+    covered = all(any(name.partition("-")[2] in shlex.split(call) for call in made) for name in kernels)
+    return made if made and covered else calls
+
+
+def _calls(chroot: Chroot, name: str) -> list[str]:
+    """Return the different ways in which a stand-in was called, in their order."""
+    path = chroot.tree.path / _DIRECTORY.lstrip("/") / f"{name}.calls"
+    if not path.exists():
+        return []
+    return list(dict.fromkeys(path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()))

@@ -103,7 +103,7 @@ def build(plan: Plan, places: Places) -> Built:
         with step("Cleaning the tree"):
             settle.settle(tree, request)
             clean.clean(tree)
-            times.settle(tree.path, this.times)
+            times.settle(tree, this.times)
         images = [stack.enter_context(staged(request.output, image.request.filename)) for image in plan.images]
         artifacts = partitions.make_all(tree, plan, images, work, this.times.newer_than)
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
@@ -144,7 +144,7 @@ def _base_system(this: _Build, store: Store, choices: Choices) -> Iterator[_Stag
         left = bootstrap.unpack(tree, base, suite, request.arch, pool)
         with _inside(this, tree) as inside:
             bootstrap.install(inside, base, left, pool)
-        times.settle(tree.path, this.times)
+        times.settle(tree, this.times)
         return {}
 
     inputs = {
@@ -178,7 +178,7 @@ def _with_packages(
             apt.configure(inside, this.repositories, chosen)
             apt.install(inside, wishes, chosen, this.fetcher.pool, this.repositories.arch)
             found = installed(inside)
-        times.settle(tree.path, this.times)
+        times.settle(tree, this.times)
         return {"installed": [dataclasses.asdict(one) for one in found]}
 
     inputs = {"packages": [package.sha256 for package in chosen], "wishes": wishes}

@@ -1,34 +1,45 @@
 """Partition images: the file systems of a tree, one for each mount point.
 
 Owns the way of one tree into its images: divided by mount point, made, checked, and written to where they will be
-published, as many at a time as there are CPUs. It must not fill the tree or give the files their names.
+published, as many at a time as there are CPUs. An image is checked while it is written: nothing is published before all
+are done. It must not fill the tree or give the files their names.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from fuel_image.errors import BuildError
-from fuel_image.host import command, preflight
+from fuel_image.host import command, memory, preflight
 from fuel_image.images import check, contents, ext, filled
-from fuel_image.images.emit import emit
+from fuel_image.images.emit import Sums, emit
 from fuel_image.images.filesystems import FILESYSTEMS
 from fuel_image.plan import Plan, PlannedImage
 from fuel_image.progress import Step, step
 from fuel_image.publish import Artifact, Staged
 from fuel_image.tree.root import Tree
 
+_LARGEST_JOURNAL_BYTES = 128 << 20
+
 
 def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: int) -> tuple[Artifact, ...]:
     """Make, check and write the image of every mount point; *epoch* is the time of what has none in the tree."""
-    for image in plan.images:
-        _ensure_mount_point(tree, image.request.mount)
-    with step("Making images") as making, concurrent.futures.ThreadPoolExecutor(preflight.cpus()) as workers:
+    mounts = [image.request.mount for image in plan.images]
+    for mount in mounts:
+        _ensure_mount_point(tree, mount)
+    with step("Making images") as making, ExitStack() as stack:
+        views = [stack.enter_context(contents.view(tree.path, mount, mounts, work)) for mount in mounts]
+        sources = [_Source(top, contents.take(top)) for top in views]
+        needed = sum(_room_bytes(source) for source in sources)
+        room = stack.enter_context(memory.scratch(work / "images", needed))
+        workers = stack.enter_context(concurrent.futures.ThreadPoolExecutor(preflight.cpus()))
         futures = [
-            workers.submit(_make_one, tree, plan, image, out, work, epoch, making)
-            for image, out in zip(plan.images, outs)
+            workers.submit(_make_one, plan, image, source, out, room, epoch, making)
+            for image, source, out in zip(plan.images, sources, outs)
         ]
         try:
             for future in concurrent.futures.as_completed(futures):
@@ -39,6 +50,24 @@ def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: 
             command.end_running()
             raise
     return tuple(future.result() for future in futures)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What goes into one image: the view of the tree at *top*, and its inventory."""
+
+    top: Path
+    inventory: contents.Inventory
+
+
+def _reserve_bytes(source: _Source, planned: PlannedImage) -> int:
+    reserve = planned.request.reserve
+    return reserve.size_bytes + int(reserve.share * sum(source.inventory.file_bytes))
+
+
+def _room_bytes(source: _Source) -> int:
+    """Return about how much room an image takes before it is compressed; its journal is written, its reserve is not."""
+    return int(sum(source.inventory.file_bytes) * 1.1) + (source.inventory.inodes << 10) + _LARGEST_JOURNAL_BYTES
 
 
 def _ensure_mount_point(tree: Tree, mount: str) -> None:
@@ -59,30 +88,25 @@ def _ensure_mount_point(tree: Tree, mount: str) -> None:
 
 
 def _make_one(
-    tree: Tree, plan: Plan, planned: PlannedImage, out: Staged, work: Path, epoch: int, making: Step
+    plan: Plan, planned: PlannedImage, source: _Source, out: Staged, room: Path, epoch: int, making: Step
 ) -> Artifact:
     asked = planned.request
-    image = work / f"{asked.filename}.image"
-    mounts = [one.request.mount for one in plan.images]
-    with contents.view(tree.path, asked.mount, mounts, work) as top:
-        inventory = contents.take(top)
-        reserve_bytes = asked.reserve.size_bytes + int(asked.reserve.share * sum(inventory.file_bytes))
-        if FILESYSTEMS[asked.format].populated:
-            ext.make(
-                image, top, inventory, features=planned.features, label=asked.label, uuid=planned.uuid,
-                reserve_bytes=reserve_bytes, epoch=epoch,
-            )  # fmt: skip
-        else:
-            filled.make(
-                image, top, inventory, kind=asked.format, label=asked.label, uuid=planned.uuid,
-                reserve_bytes=reserve_bytes, linux=plan.suite.linux,
-            )  # fmt: skip
-    check.check(image, asked.format, inventory)
-    try:
-        raw, packed = emit(image, asked.container, out.file, threads=preflight.cpus(), step=making)
-    except OSError as error:
-        error.filename = error.filename or out.path
-        raise
+    image = room / f"{asked.filename}.image"
+    reserve_bytes = _reserve_bytes(source, planned)
+    if FILESYSTEMS[asked.format].populated:
+        ext.make(
+            image, source.top, source.inventory, features=planned.features, label=asked.label, uuid=planned.uuid,
+            reserve_bytes=reserve_bytes, epoch=epoch,
+        )  # fmt: skip
+    else:
+        filled.make(
+            image, source.top, source.inventory, kind=asked.format, label=asked.label, uuid=planned.uuid,
+            reserve_bytes=reserve_bytes, linux=plan.suite.linux,
+        )  # fmt: skip
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        checked = beside.submit(check.check, image, asked.format, source.inventory)
+        raw, packed = _written(image, asked.container, out, making)
+        checked.result()
     image.unlink()
     return Artifact(
         mount=asked.mount,
@@ -92,3 +116,11 @@ def _make_one(
         raw=raw,
         packed=packed,
     )
+
+
+def _written(image: Path, container: str, out: Staged, making: Step) -> tuple[Sums, Sums]:
+    try:
+        return emit(image, container, out.file, threads=preflight.cpus(), step=making)
+    except OSError as error:
+        error.filename = error.filename or out.path
+        raise

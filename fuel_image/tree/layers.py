@@ -66,7 +66,7 @@ def mounted_on(below: Layer | None, directory: Path) -> Iterator[Tree]:
     lowers = ":".join(_escaped(lower) for lower in below.directories)
     options = f"lowerdir={lowers},upperdir={_escaped(upper)},workdir={_escaped(scratch)}"
     with mounted("overlay", point, "overlay", _FLAGS, options):
-        yield Tree(point)
+        yield Tree(point, upper)
 
 
 def _escaped(path: Path) -> str:
@@ -119,7 +119,7 @@ class Store:
         """Return the record of a layer that is there and as it was when it was kept; drop one that is not."""
         try:
             kept = json.loads((path / _RECORD).read_text(encoding="utf-8"))
-            if kept["listing"] == listing(path / "upper"):
+            if kept["listing"] == listing(path / "upper")[0]:
                 LOG.info("%s: kept from an earlier build", name)
                 record: Mapping[str, Any] = kept["record"]
                 return record
@@ -140,7 +140,8 @@ class Store:
         try:
             with mounted_on(below, new) as tree:
                 record = make(tree)
-            kept = {"record": record, "listing": listing(new / "upper"), "size_bytes": _size_bytes(new / "upper")}
+            found, size_bytes = listing(new / "upper")
+            kept = {"record": record, "listing": found, "size_bytes": size_bytes}
             (new / _RECORD).write_text(json.dumps(kept), encoding="utf-8")
             os.rename(new, path)
         except BaseException:
@@ -168,29 +169,35 @@ class Store:
             remove_tree(path)
 
 
-def _size_bytes(top: Path) -> int:
-    """Return the space that the files below *top* take."""
-    return sum(os.lstat(os.path.join(at, name)).st_blocks for at, _, files in os.walk(top) for name in files) * 512
-
-
 def digest(value: object) -> str:
     """Return the SHA-256 of a value of JSON's types in its canonical form."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def listing(top: Path) -> str:
-    """Return a digest of every path below *top* with its type, mode, owner, size, time and link target.
+def listing(top: Path) -> tuple[str, int]:
+    """Return a digest of every path below *top* with its type, mode, owner, size, time and link target; and its size.
 
-    It tells a layer that somebody changed; what a disk does to the content of a file only a full read could tell.
+    It tells a layer that somebody changed; what a disk does to the content of a file only a full read could tell. The
+    size is that on the disk, in bytes.
     """
     running = hashlib.sha256()
-    for directory, names, files in os.walk(top):
-        names.sort()
-        for name in sorted((*names, *files)):
-            path = os.path.join(directory, name)
-            found = os.lstat(path)
-            link = os.readlink(path) if stat.S_ISLNK(found.st_mode) else ""
-            size = 0 if stat.S_ISDIR(found.st_mode) else found.st_size
-            facts = (found.st_mode, found.st_uid, found.st_gid, size, found.st_mtime_ns, found.st_rdev, link)
-            running.update(f"{os.path.relpath(path, top)}\0{facts}\n".encode("utf-8", "surrogateescape"))
-    return running.hexdigest()
+    blocks = 0
+    waiting = [os.fsencode(top)]
+    while waiting:
+        directory = waiting.pop()
+        with os.scandir(directory) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
+        running.update(b"%d\n" % len(entries))
+        for entry in entries:
+            found = entry.stat(follow_symlinks=False)
+            facts = (found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, found.st_rdev)
+            detail = b""
+            if stat.S_ISDIR(found.st_mode):
+                waiting.append(entry.path)
+            elif stat.S_ISLNK(found.st_mode):
+                detail = os.readlink(entry.path)
+            else:
+                detail = b"%d" % found.st_size
+            running.update(b"%b\0%b\0%b\n" % (entry.name, repr(facts).encode(), detail))
+            blocks += found.st_blocks
+    return running.hexdigest(), blocks * 512

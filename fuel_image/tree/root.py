@@ -22,10 +22,14 @@ _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "f
 
 
 class Tree:
-    """The root tree at *path*. All paths given to its methods are absolute paths inside the tree."""
+    """The root tree at *path*. All paths given to its methods are absolute paths inside the tree.
 
-    def __init__(self, path: Path) -> None:
+    *changed* is the directory that holds what differs from the tree that it started as.
+    """
+
+    def __init__(self, path: Path, changed: Path | None = None) -> None:
         self.path = path
+        self.changed = changed or path
 
     @contextmanager
     def _parent(self, inside: str) -> Iterator[tuple[int, str]]:

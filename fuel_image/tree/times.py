@@ -6,9 +6,11 @@ Owns the rule which time stamps a build may leave: those that packages ship stay
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
+
+from fuel_image.tree.root import Tree
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class Times:
     instead: int
 
 
-def settle(root: Path, times: Times) -> None:
-    """Replace every time stamp below *root* that a build made."""
+def settle(tree: Tree, times: Times) -> None:
+    """Replace every time stamp that a build made."""
     stamps = (times.instead, times.instead)
-    for directory, names, files in os.walk(root, topdown=False):
-        for path in [*(os.path.join(directory, name) for name in (*files, *names)), directory]:
-            if os.lstat(path).st_mtime > times.newer_than:
-                os.utime(path, stamps, follow_symlinks=False)
+    for directory, names, files in os.walk(tree.changed, topdown=False):
+        inside = os.path.join(tree.path, os.path.relpath(directory, tree.changed))
+        for path in [*(os.path.join(inside, name) for name in (*files, *names)), inside]:
+            with contextlib.suppress(FileNotFoundError):  # an overlay notes in its upper directory what is removed
+                if os.lstat(path).st_mtime > times.newer_than:
+                    os.utime(path, stamps, follow_symlinks=False)

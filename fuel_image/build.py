@@ -15,7 +15,7 @@ from typing import Any
 
 from fuel_image import metadata, partitions
 from fuel_image import plan as plans
-from fuel_image.archive import opening, resolve
+from fuel_image.archive import opening, resolve, trust
 from fuel_image.archive.choices import Choices
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.packages import Package
@@ -87,8 +87,10 @@ def build(plan: Plan, places: Places) -> Built:
     store = Store(places.cache_dir / "layers", use=places.use_cache)
     choices = Choices(places.cache_dir / "choices", use=places.use_cache)
     with workspace(places.work_dir) as work, ExitStack() as stack:
+        with step("Asking the repositories"):
+            answers = trust.ask_all(request.repositories, fetcher, work)
         with step("Opening the repositories") as fetching:
-            repositories = opening.open_all(request.repositories, request.arch, fetcher, work, fetching)
+            repositories = opening.open_all(answers, request.arch, fetcher, work, fetching)
         release = repositories[0].release
         if release is not None:
             plan = plans.make(request, release.origin, release.version)

@@ -105,17 +105,20 @@ class Fetcher:
         finally:
             workers.shutdown()
 
-    def small(self, urls: tuple[str, ...], name: str, limit_bytes: int) -> bytes:
+    def small(
+        self, urls: tuple[str, ...], name: str, limit_bytes: int, stopped: threading.Event | None = None
+    ) -> bytes:
         """Return the content of a small file whose digest nobody knows beforehand, such as an InRelease.
 
-        Raises FetchError; its ``missing`` is true when a mirror insists that there is no such file.
+        Raises FetchError, soon after *stopped* is set; its ``missing`` is true when a mirror insists that there is no
+        such file.
         """
 
         def once(url: str) -> bytes:
             with self._transport.opened(url, 0) as body:
                 return b"".join(body.chunks(limit_bytes))
 
-        return self._from_any(urls, name, once, self._attempts, threading.Event())
+        return self._from_any(urls, name, once, self._attempts, stopped or threading.Event())
 
     def _fetch_one(self, wanted: Wanted, step: Step, attempts: int, stopped: threading.Event) -> None:
         with self.pool.incoming(wanted.sha256) as part:

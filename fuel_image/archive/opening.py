@@ -1,8 +1,8 @@
 """Opening the repositories of a request.
 
-Owns bringing their Release files and indices here, verified, as one consistent state: an index that does not fit its
-Release (a mirror in the middle of its sync) makes both be fetched again. Owns the decision which repository is accepted
-without a signature. It must not choose packages.
+Owns bringing their indices here, verified, as one consistent state with their Release files: an index that does not fit
+its Release (a mirror in the middle of its sync) makes both be fetched again. Which Release is believed, ``trust.py``
+tells. It must not choose packages.
 """
 
 from __future__ import annotations
@@ -18,25 +18,22 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Callable
-from urllib.parse import urlsplit
 
 import tenacity
 
-from fuel_image.archive import release as releases
-from fuel_image.archive import signature
+from fuel_image.archive import trust
 from fuel_image.archive.fetch import Fetcher, Wanted
 from fuel_image.archive.packages import Index
 from fuel_image.archive.release import Release
-from fuel_image.archive.repositories import OpenRepository, Repositories, urls_of
+from fuel_image.archive.repositories import OpenRepository, Repositories, suite_path, urls_of
+from fuel_image.archive.trust import Answer
 from fuel_image.errors import FetchError, ReleaseError
 from fuel_image.progress import Step
 from fuel_image.request import Repository
 
 LOG = logging.getLogger(__name__)
 
-_RELEASE_LIMIT_BYTES = 32 << 20
 _INDEX_LIMIT_BYTES = 1 << 30
-_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _INDEX_ATTEMPTS = 3
 """Then a newer Release is looked for: by insisting an index that does not fit will not be had."""
 _SYNC_ATTEMPTS = 4
@@ -50,16 +47,18 @@ _DECOMPRESS: Mapping[str, Callable[[io.BytesIO], Any]] = {
 """By the ending of an index, in order of preference."""
 
 
-def open_all(requested: Sequence[Repository], arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> Repositories:
-    """Fetch and verify the Release and the indices of every repository. Raises FetchError and ReleaseError."""
-    opened = [_opened(one, place, arch, fetcher, workspace, step) for place, one in enumerate(requested)]
+def open_all(answers: Sequence[Answer], arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> Repositories:
+    """Fetch the indices that the Release of each repository names. Raises FetchError and ReleaseError."""
+    for answer in answers:
+        if answer.unreachable is not None:
+            raise answer.unreachable
+    opened = [_opened(one, place, arch, fetcher, workspace, step) for place, one in enumerate(answers)]
     return Repositories(opened, arch)
 
 
-def _opened(
-    requested: Repository, place: int, arch: str, fetcher: Fetcher, workspace: Path, step: Step
-) -> OpenRepository:
+def _opened(answer: Answer, place: int, arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> OpenRepository:
     """Open one repository; start over when its index does not fit its Release, which a sync under way explains."""
+    requested, release = answer.repository, answer.release
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(FetchError),
         stop=tenacity.stop_after_attempt(_SYNC_ATTEMPTS),
@@ -67,75 +66,12 @@ def _opened(
         reraise=True,
         before_sleep=lambda _: LOG.warning("%s: starting over with its Release", requested.name),
     )
-    release = _release(requested, fetcher, workspace)
     for attempt in retrying:
         with attempt:
             if attempt.retry_state.attempt_number > 1:
-                release = _release(requested, fetcher, workspace)
+                release = trust.ask(requested, fetcher, workspace)
             indices = _indices(requested, place, arch, release, fetcher, step)
     return OpenRepository(requested, place, release, indices)
-
-
-def is_local(requested: Repository) -> bool:
-    """Tell whether every mirror of a repository is on this machine: how a deployment serves its own packages."""
-    splits = [urlsplit(uri) for uri in requested.uris]
-    return all(split.scheme == "file" or split.hostname in _LOCAL_HOSTS for split in splits)
-
-
-def _suite_path(requested: Repository) -> str:
-    flat = requested.suite.strip("/")
-    return f"dists/{requested.suite}" if requested.components else flat or "."
-
-
-def _release(requested: Repository, fetcher: Fetcher, workspace: Path) -> Release | None:
-    """Fetch and verify the Release; None for a repository that has none and needs none."""
-    suite = _suite_path(requested)
-    lenient = requested.trusted or is_local(requested)
-
-    def small(name: str) -> bytes | None:
-        try:
-            return fetcher.small(
-                urls_of(requested, f"{suite}/{name}"), f"{name} of {requested.name}", _RELEASE_LIMIT_BYTES
-            )
-        except FetchError as error:
-            if error.missing:
-                return None
-            raise
-
-    content, detached = small("InRelease"), None
-    if content is None:
-        content, detached = small("Release"), small("Release.gpg")
-    if content is None:
-        if lenient and not requested.components:
-            LOG.warning("%s has no Release: accepted unverified, it is flat and local or trusted", requested.name)
-            return None
-        raise ReleaseError(
-            f"opening {requested.name}: {requested.uris[0]} has no suite {requested.suite} (no InRelease, no Release)",
-            advice='check the repository\'s uri and suite; a flat one without a Release needs "trusted": true',
-        )
-    try:
-        if detached is None and not content.startswith(b"-----BEGIN PGP SIGNED"):
-            raise signature.unsigned(requested, "its Release is not signed")
-        text = signature.verified(content, detached, signature.keyring(requested, fetcher), requested, workspace)
-    except signature.Unsigned as error:
-        if not requested.trusted and (error.forged or requested.key is not None or not is_local(requested)):
-            raise
-        LOG.warning(
-            "%s; accepted because it is %s", error.message, "trusted" if requested.trusted else "on this machine"
-        )
-        text = _without_armor(content)
-    parsed = releases.parse(text, requested.name)
-    if not requested.trusted:
-        releases.check_validity(parsed, requested.name)
-    return parsed
-
-
-def _without_armor(content: bytes) -> str:
-    """Return the text of a cleartext-signed message (RFC 4880, section 7) whose signature does not matter."""
-    text = content.decode("utf-8", "replace")
-    if not text.startswith("-----BEGIN PGP SIGNED"):
-        return text
-    return text.replace("\r", "").partition("\n\n")[2].partition("-----BEGIN PGP SIGNATURE")[0]
 
 
 def _indices(
@@ -182,7 +118,7 @@ def _index_directories(requested: Repository, arch: str, release: Release) -> li
 
 def _wanted_index(requested: Repository, release: Release, path: str) -> Wanted:
     file = release.files[path]
-    suite = _suite_path(requested)
+    suite = suite_path(requested)
     urls = urls_of(requested, f"{suite}/{path}")
     if release.by_hash:  # names that stay valid while the mirror syncs; the plain name is for mirrors without them
         urls = (*urls_of(requested, f"{suite}/{PurePosixPath(path).parent}/by-hash/SHA256/{file.sha256}"), *urls)
@@ -192,7 +128,7 @@ def _wanted_index(requested: Repository, release: Release, path: str) -> Wanted:
 def _unlisted_index(requested: Repository, place: int, fetcher: Fetcher) -> Index:
     """Fetch the index of a flat repository that has no Release to tell its digest."""
     for ending in (".gz", ".xz", ""):
-        path = f"{_suite_path(requested)}/Packages{ending}"
+        path = f"{suite_path(requested)}/Packages{ending}"
         try:
             content = fetcher.small(urls_of(requested, path), f"{path} of {requested.name}", _INDEX_LIMIT_BYTES)
         except FetchError as error:

@@ -8,6 +8,7 @@ Only SHA-256 counts; a repository that offers weaker digests alone is refused. T
 from __future__ import annotations
 
 import email.utils
+import hashlib
 import re
 import time
 from collections.abc import Mapping
@@ -49,6 +50,11 @@ class Release:
     all_in_each_architecture: bool
     default_priority: int
     files: Mapping[str, IndexFile]
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of its text: the state that the repository is in."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def parse(text: str, name: str) -> Release:

@@ -6,7 +6,6 @@ must not install.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -38,7 +37,7 @@ class OpenRepository:
     @property
     def release_sha256(self) -> str | None:
         """The SHA-256 of the verified text of its Release: the state that it was in."""
-        return None if self.release is None else hashlib.sha256(self.release.text.encode()).hexdigest()
+        return None if self.release is None else self.release.sha256
 
 
 class Repositories(Sequence[OpenRepository]):
@@ -117,6 +116,12 @@ def provides(package: Package, wanted: Dependency) -> bool:
         and (not wanted.relation or (one.relation == "=" and satisfies(one.version, wanted.relation, wanted.version)))
         for one in package.provides
     )
+
+
+def suite_path(requested: Repository) -> str:
+    """Return where the suite lies, relative to the repository's root."""
+    flat = requested.suite.strip("/")
+    return f"dists/{requested.suite}" if requested.components else flat or "."
 
 
 def urls_of(requested: Repository, path: str) -> tuple[str, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fuel_image.archive.opening import is_local
 from fuel_image.archive.packages import Dependency
 from fuel_image.archive.repositories import Repositories
+from fuel_image.archive.trust import is_local
 from fuel_image.request import Repository
 
 from .conftest import Maker, stanza

@@ -7,6 +7,7 @@ The reading and the shape are ``document.py``'s.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -255,7 +256,7 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
 def _typed(document: dict[str, Any], epoch: int | None) -> Request:
     proxies = document.get("proxies", {})
     packages = document.get("packages")
-    return Request(
+    request = Request(
         images=tuple(_typed_image(mount, image) for mount, image in sorted(document["image_data"].items())),
         output=Path(document["output"]).absolute(),
         repositories=tuple(_typed_repository(index, repo) for index, repo in enumerate(document["repos"])),
@@ -268,21 +269,24 @@ def _typed(document: dict[str, Any], epoch: int | None) -> Request:
             tuple(sorted(proxies.get("protocols", {}).items())), tuple(proxies.get("direct_repo_addr_list", ()))
         ),
         source_date_epoch=epoch,
-        digest=_digest({**document, "source_date_epoch": epoch}),
+        digest="",
     )
+    return dataclasses.replace(request, digest=_digest(request))
 
 
-def _digest(document: dict[str, Any]) -> str:
-    """Return the SHA-256 of the request in canonical JSON, without what does not change the images.
+def _digest(request: Request) -> str:
+    """Return the SHA-256 of all that changes the images: what was understood, not how it was written.
 
+    A key that we ignore is no part of it: the newest caller sends its nodes along, and a new node makes no new image.
     It goes into the metadata, which everybody can read, so URL credentials and proxies stay out of it, and the
     password enters through a slow derivation: a plain digest would let anybody try passwords against it.
     """
-    wanted = {key: value for key, value in document.items() if key not in ("proxies", "root_password")}
-    text = redact(json.dumps(wanted, sort_keys=True, separators=(",", ":")))
-    password = document.get("root_password")
-    if password is not None:
-        secret = password.encode("utf-8", "surrogatepass")
+    wanted = dataclasses.asdict(request)
+    for name in ("output", "proxies", "root_password", "digest"):
+        del wanted[name]
+    text = redact(json.dumps(wanted, sort_keys=True, indent=0))  # a value a line, which no redaction exceeds
+    if request.root_password is not None:
+        secret = request.root_password.encode("utf-8", "surrogatepass")
         text += hashlib.pbkdf2_hmac("sha256", secret, text.encode(), _PASSWORD_ROUNDS).hex()
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -137,6 +137,54 @@ def test_the_digest_tells_requests_apart_but_no_credentials() -> None:
     assert named == parse(repo(uri="http://u:other@h.example.org/u"), environment={}).digest
 
 
+SAME = [
+    changed(nodes=[{"uid": 7}], cluster={"id": 4}),
+    changed(arch="amd64", proxies={"protocols": {"http": "http://p.example.org"}}),
+    changed(output="/srv/elsewhere"),
+    image(uri="http://192.0.2.1/env_4_ubuntu_1204_amd64.img.gz", reserve="64MiB"),
+    repo(uri="http://127.0.0.1:8080/2014.2-6.1/ubuntu/x86_64/", priority=1001.0, trusted=False),
+]
+OTHER = [
+    changed(codename="trusty"),
+    changed(arch="arm64"),
+    changed(packages=[]),
+    changed(hashed_root_password="!"),
+    changed(source_date_epoch=1),
+    image(format="ext3"),
+    image(container="xz"),
+    image(label="root"),
+    image(reserve="65MiB"),
+    image(uri="http://127.0.0.1:8080/targetimages/other.img.gz"),
+    repo(priority=None),
+    repo(priority=1000),
+    repo(section="main extra"),
+    repo(suite="precise-updates"),
+    repo(name="other"),
+    repo(uri="http://127.0.0.1:8081/2014.2-6.1/ubuntu/x86_64"),
+]
+
+
+@pytest.mark.parametrize("text", SAME)
+def test_what_changes_no_image_changes_no_digest(text: str) -> None:
+    assert parse(text, environment={}).digest == parse(SEED, environment={}).digest
+
+
+@pytest.mark.parametrize("text", OTHER)
+def test_what_changes_an_image_changes_the_digest(text: str) -> None:
+    assert parse(text, environment={}).digest != parse(SEED, environment={}).digest
+
+
+def test_the_environment_s_epoch_is_part_of_the_digest() -> None:
+    inherited = parse(SEED, environment={"SOURCE_DATE_EPOCH": "1"}).digest
+    assert inherited == parse(changed(source_date_epoch=1), environment={}).digest
+
+
+def test_no_redaction_hides_what_follows_a_url() -> None:
+    """A host name without a path after it, and an @ in the next value."""
+    one, other = (repo(uri=f"http://{host}.example.org", key="armored@") for host in "ab")
+    assert parse(one, environment={}).digest != parse(other, environment={}).digest
+
+
 def test_nothing_secret_is_shown_by_repr() -> None:
     text = changed(root_password="s3cret", proxies={"protocols": {"http": "http://u:s3cret@p.example.org"}})
     assert "s3cret" not in repr(parse(text, environment={}))

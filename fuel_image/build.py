@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fuel_image import metadata, partitions
+from fuel_image import metadata, partitions, published
 from fuel_image import plan as plans
 from fuel_image.archive import opening, resolve, trust
 from fuel_image.archive.choices import Choices
@@ -21,12 +21,16 @@ from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
+from fuel_image.archive.trust import Answer
 from fuel_image.host import kernel, preflight
 from fuel_image.host.mounts import bound
+from fuel_image.host.turns import turn
 from fuel_image.host.workspace import workspace
 from fuel_image.plan import Plan
 from fuel_image.progress import step
 from fuel_image.publish import Artifact, reveal_set, staged
+from fuel_image.published import AlreadyBuilt
+from fuel_image.request import Request
 from fuel_image.tree import apt, bootstrap, chroot, clean, eatmydata, layers, settle, times
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.installed import Installed, installed
@@ -40,11 +44,12 @@ _LAYERS_LIMIT_BYTES = 20 << 30
 
 @dataclass(frozen=True)
 class Places:
-    """Where the build works, what it keeps there for the next, and whether it may use what an earlier one kept."""
+    """Where the build works, what it keeps there for the next, and whether what an earlier one left or made may do."""
 
     work_dir: Path
     cache_dir: Path
     use_cache: bool = True
+    use_published: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,24 +81,24 @@ class _Stage:
     packages: tuple[Package, ...]
 
 
-def build(plan: Plan, places: Places) -> Built:
-    """Make the images of *plan* and publish them with their metadata.
+def build(plan: Plan, places: Places) -> Built | AlreadyBuilt:
+    """Make the images of *plan* and publish them with their metadata, unless that has been done.
 
     The process must be in namespaces of its own (host.namespaces). Raises FuelImageError.
     """
     request = plan.request
-    preflight.check(plan.tools, request.arch, (places.work_dir, places.cache_dir, request.output))
+    preflight.check(plan.tools, request.arch)
     fetcher = Fetcher(Pool(places.cache_dir / "pool"), request.proxies)
     store = Store(places.cache_dir / "layers", use=places.use_cache)
     choices = Choices(places.cache_dir / "choices", use=places.use_cache)
-    with workspace(places.work_dir) as work, ExitStack() as stack:
-        with step("Asking the repositories"):
-            answers = trust.ask_all(request.repositories, fetcher, work)
+    with turn(places.work_dir, request.metadata_path), workspace(places.work_dir) as work, ExitStack() as stack:
+        answers, already = _asked(request, places, fetcher, work)
+        if already is not None:
+            return already
+        preflight.check_directories((places.work_dir, places.cache_dir, request.output))
         with step("Opening the repositories") as fetching:
             repositories = opening.open_all(answers, request.arch, fetcher, work, fetching)
-        release = repositories[0].release
-        if release is not None:
-            plan = plans.make(request, release.origin, release.version)
+        plan = _informed(plan, repositories)
         library = choices.recalled(
             layers.digest(["eatmydata", repositories.state()]), lambda: eatmydata.packages(repositories)
         )
@@ -117,7 +122,24 @@ def build(plan: Plan, places: Places) -> Built:
             last.file.write(metadata.written(record).encode())
             reveal_set(request.output, images, last)
     store.prune(_LAYERS_LIMIT_BYTES)
-    return Built(artifacts, request.output / request.metadata_filename, len(inventory))
+    return Built(artifacts, request.metadata_path, len(inventory))
+
+
+def _asked(
+    request: Request, places: Places, fetcher: Fetcher, work: Path
+) -> tuple[tuple[Answer, ...], AlreadyBuilt | None]:
+    """Ask the repositories for their Release, and see meanwhile whether the set is there already."""
+    with step("Asking the repositories"), ExitStack() as stack:
+        looking = stack.enter_context(published.examined(request)) if places.use_published else None
+        answers = trust.ask_all(request.repositories, fetcher, work)
+        standing = looking.result() if looking else published.Standing()
+    return answers, published.already_built(standing, answers, request.metadata_path)
+
+
+def _informed(plan: Plan, repositories: Repositories) -> Plan:
+    """Return the plan with what the base repository says of its release."""
+    release = repositories[0].release
+    return plan if release is None else plans.make(plan.request, release.origin, release.version)
 
 
 def _times(plan: Plan, repositories: Repositories) -> Times:

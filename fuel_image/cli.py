@@ -116,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("request", metavar="REQUEST", help="JSON text, PATH, @PATH or -")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and do nothing")
     parser.add_argument("--strict", action="store_true", help="make unknown keys in the request errors")
+    parser.add_argument("--force", action="store_true", help="build even if the same set is there already")
     parser.add_argument("--work-dir", type=Path, default=WORK_DIR, metavar="DIR", help="where to work (%(default)s)")
     parser.add_argument("--cache-dir", type=Path, default=CACHE_DIR, metavar="DIR", help="what to keep (%(default)s)")
     parser.add_argument("--no-cache", action="store_true", help="make every layer anew; fetched files are used still")
@@ -133,7 +134,9 @@ def _build(argv: Sequence[str]) -> int:
     if options.dry_run:
         print(plan.described(planned))
         return errors.EXIT_DONE
-    places = build.Places(options.work_dir.absolute(), options.cache_dir.absolute(), not options.no_cache)
+    places = build.Places(
+        options.work_dir.absolute(), options.cache_dir.absolute(), not options.no_cache, not options.force
+    )
 
     def body() -> int:
         make_private()
@@ -143,7 +146,7 @@ def _build(argv: Sequence[str]) -> int:
         with progress.shown(live=not options.quiet):
             built = build.build(planned, places)
         if not options.quiet:
-            progress.console_lines(_summary(built))
+            progress.console_lines(_summary(built) if isinstance(built, build.Built) else str(built))
         return errors.EXIT_DONE
 
     return isolated(lambda: _guarded(body))

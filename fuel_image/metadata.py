@@ -85,8 +85,13 @@ def document(
 
 def written(content: dict[str, Any]) -> str:
     """Return the metadata as YAML with plain scalars only."""
-    return yaml.dump(content, Dumper=_DUMPER, sort_keys=False, default_flow_style=False, allow_unicode=True)
+    return yaml.dump(
+        content, Dumper=_DUMPER, sort_keys=False, default_flow_style=False, allow_unicode=True, explicit_end=True
+    )
 
+
+END = "\n...\n"
+"""YAML's mark of a document's end: without it a file that was cut short between two packages would look whole."""
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """libyaml's, where PyYAML was built with it: the list of installed packages is long."""

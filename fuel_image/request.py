@@ -102,6 +102,11 @@ class Request:
         """The name that consumers derive: the root image's up to its first dot, plus ``.yaml``."""
         return metadata_filename(next(image.filename for image in self.images if image.mount == "/"))
 
+    @property
+    def metadata_path(self) -> Path:
+        """Where the metadata is published."""
+        return self.output / self.metadata_filename
+
 
 def metadata_filename(root_filename: str) -> str:
     """Return the metadata file's name for a root image's (fuel_agent.drivers.nailgun does the same)."""

@@ -38,14 +38,19 @@ def cpus() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def check(tools: Sequence[str], arch: str, directories: Sequence[Path]) -> None:
-    """Raise HostError that names everything that this host lacks."""
+def check(tools: Sequence[str], arch: str) -> None:
+    """Raise HostError that names every tool that this host lacks, and the processor if it does."""
     lacks = [f"the program {tool} (package {_PACKAGES.get(tool, tool)})" for tool in tools if find(tool) is None]
     machine = platform.machine()
     if ARCHITECTURES[arch] != machine and (machine, arch) not in _RUNS_TOO:
         lacks.append(f"a processor that runs {arch} (this is {machine})")
-    if not lacks:
-        lacks += [problem for directory in directories for problem in _directory_problems(directory)]
+    if lacks:
+        raise HostError("this host lacks: " + "; ".join(lacks))
+
+
+def check_directories(directories: Sequence[Path]) -> None:
+    """Raise HostError that names every directory that cannot be had, written to or filled."""
+    lacks = [problem for directory in directories for problem in _directory_problems(directory)]
     if lacks:
         raise HostError("this host lacks: " + "; ".join(lacks))
 

@@ -29,7 +29,7 @@ def own_cache(cache_dir: Path, tmp_path: Path) -> Path:
 
 def test_layers_and_no_layers_give_the_same_bytes(fuel: Fuel, own_cache: Path, tmp_path: Path) -> None:
     request = sample(None, tmp_path / "output", packages=PACKAGES)
-    cache = ("--cache-dir", str(own_cache))
+    cache = ("--force", "--cache-dir", str(own_cache))
     assert KEPT not in fuel(request, *cache).stderr
     first = digests(request)
     assert fuel(request, *cache).stderr.count(KEPT) == 2
@@ -49,7 +49,7 @@ def test_layers_and_no_layers_give_the_same_bytes(fuel: Fuel, own_cache: Path, t
 
 def test_a_damaged_layer_is_made_anew(fuel: Fuel, own_cache: Path, tmp_path: Path) -> None:
     request = sample(None, tmp_path / "output", packages=PACKAGES)
-    cache = ("--cache-dir", str(own_cache))
+    cache = ("--force", "--cache-dir", str(own_cache))
     fuel(request, *cache)
     first = digests(request)
     next(own_cache.glob("layers/*/upper/usr/share/doc/libcap2-bin")).rename(tmp_path / "gone")

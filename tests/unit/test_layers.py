@@ -16,6 +16,7 @@ LAYERS = [
     ["cli", "__main__"],
     ["sample"],
     ["build"],
+    ["published"],
     ["metadata", "partitions"],
     ["plan"],
     ["tree", "publish"],

@@ -1,0 +1,199 @@
+"""The question whether a set is there already.
+
+Owns reading a published set and comparing it with what a build would make: whole, for the same request, by the same
+version, from repositories that have not changed since. It must not change anything; in doubt the answer is no.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from fuel_image import __version__
+from fuel_image.archive.trust import Answer
+from fuel_image.host.preflight import cpus
+from fuel_image.metadata import END
+from fuel_image.request import Request
+
+LOG = logging.getLogger(__name__)
+
+_CONTRACT = "All necessary images are available. Nothing needs to be done."
+"""What Astute's watcher looks for in the log of a build that had nothing to build."""
+_CHUNK_BYTES = 1 << 20
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, where PyYAML was built with it: the list of installed packages is long."""
+_BAD_SHAPES = (ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError)
+
+
+@dataclass(frozen=True)
+class File:
+    """An image file as the metadata describes it."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the metadata of a set says of where it came from and of its files; one Release digest a repository."""
+
+    version: str
+    request_sha256: str
+    releases: tuple[str | None, ...]
+    files: tuple[File, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is published: a whole set that fits the request, or else why not; neither when nothing is."""
+
+    published: Published | None = None
+    difference: str = ""
+
+
+@dataclass(frozen=True)
+class AlreadyBuilt:
+    """A published set that a build would only make again; *unasked* are repositories that no mirror spoke for."""
+
+    metadata: Path
+    unasked: tuple[str, ...]
+
+    def __str__(self) -> str:
+        rest = f"; nobody could be asked about {', '.join(self.unasked)}" if self.unasked else ""
+        rest = rest or " and its repositories have not changed"
+        return f"already built: {self.metadata.name} is whole{rest}"
+
+
+def parse(text: str) -> Published:
+    """Read the text of a metadata file. Raises one of _BAD_SHAPES for what we have not written, or not to its end."""
+    if not text.endswith(END):
+        raise ValueError("cut short")
+    record = yaml.load(text, Loader=_LOADER)
+    return Published(
+        version=record["fuel_image_version"],
+        request_sha256=record["request_sha256"],
+        releases=tuple(repo["release_sha256"] for repo in record["repos"]),
+        files=tuple(
+            File(str(image["container_name"]), int(image["container_size"]), image["container_sha256"])
+            for image in record["images"]
+        ),
+    )
+
+
+def unfit(published: Published, request: Request) -> str:
+    """Return why a set is not one that this version would make for *request*; nothing if it is."""
+    if published.version != __version__:
+        return f"{request.metadata_filename} was made by fuel-image {published.version}, this is {__version__}"
+    if published.request_sha256 != request.digest:
+        return "the request has changed"
+    if sorted(one.name for one in published.files) != sorted(one.filename for one in request.images):
+        return f"{request.metadata_filename} names other images"
+    return ""
+
+
+def changed(published: Published, answers: Sequence[Answer]) -> str:
+    """Return which repository is in another state than the one the set was made from; nothing if none is.
+
+    One that could not be asked counts as unchanged, one that has no Release as changed.
+    """
+    if len(published.releases) != len(answers):
+        return "there are other repositories"
+    for known, answer in zip(published.releases, answers):
+        if answer.unreachable is not None:
+            continue
+        if answer.release is None:
+            return f"{answer.repository.name} has no Release that tells whether it has changed"
+        if answer.release.sha256 != known:
+            return f"{answer.repository.name} has changed"
+    return ""
+
+
+@contextmanager
+def examined(request: Request) -> Iterator[Future[Standing]]:
+    """Look at the published set while the block runs; what is not known by its end is not looked for any more."""
+    stopped = threading.Event()
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            yield beside.submit(examine, request, stopped)
+        finally:
+            stopped.set()
+
+
+def examine(request: Request, stopped: threading.Event) -> Standing:
+    """Look whether the set of *request* is there, whole and fitting; the answer is void once *stopped* is set."""
+    path, name = request.metadata_path, request.metadata_filename
+    if not os.path.lexists(path):
+        found = any(os.path.lexists(request.output / image.filename) for image in request.images)
+        return Standing(difference=f"{name} is missing" if found else "")
+    try:
+        published = parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        return Standing(difference=f"{name} cannot be read: {error.strerror}")
+    except _BAD_SHAPES as error:
+        LOG.debug("reading %s: %s", name, error)
+        return Standing(difference=f"{name} is damaged")
+    difference = unfit(published, request) or damage(published.files, request.output, stopped)
+    return Standing(difference=difference) if difference else Standing(published)
+
+
+def damage(files: Sequence[File], directory: Path, stopped: threading.Event) -> str:
+    """Return what is wrong with the image files; nothing if each is as described. Sizes are looked at first."""
+    with ThreadPoolExecutor(cpus()) as workers:
+        for wrong in (_wrong_size, _wrong_content):
+            futures = [workers.submit(wrong, directory / one.name, one, stopped) for one in files]
+            for future in concurrent.futures.as_completed(futures):
+                if future.result():
+                    stopped.set()
+                    return future.result()
+    return ""
+
+
+def _wrong_size(path: Path, expected: File, _stopped: threading.Event) -> str:
+    try:
+        if not path.is_file():
+            return f"{expected.name} is {'no regular file' if path.exists() else 'missing'}"
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        return f"{expected.name} cannot be read: {error.strerror}"
+    if size_bytes != expected.size_bytes:
+        return f"{expected.name} has {size_bytes:,} bytes, not {expected.size_bytes:,}"
+    return ""
+
+
+def _wrong_content(path: Path, expected: File, stopped: threading.Event) -> str:
+    digest, chunk = hashlib.sha256(), bytearray(_CHUNK_BYTES)
+    try:
+        with path.open("rb", buffering=0) as file:
+            while not stopped.is_set() and (count := file.readinto(chunk)):
+                digest.update(memoryview(chunk)[:count])
+    except OSError as error:
+        return f"{expected.name} cannot be read: {error.strerror}"
+    return "" if digest.hexdigest() == expected.sha256 else f"the content of {expected.name} has changed"
+
+
+def already_built(standing: Standing, answers: Sequence[Answer], metadata: Path) -> AlreadyBuilt | None:
+    """Say in the log whether the published set serves, and why not; return it if it does."""
+    difference = standing.difference
+    if standing.published is not None:
+        difference = changed(standing.published, answers)
+    if difference:
+        LOG.info("building anew: %s", difference)
+    if difference or standing.published is None:
+        return None
+    for answer in answers:
+        if answer.unreachable is not None:
+            LOG.warning("nobody tells whether %s has changed: %s", answer.repository.name, answer.unreachable.message)
+    LOG.info(_CONTRACT)
+    unasked = tuple(answer.repository.name for answer in answers if answer.unreachable is not None)
+    return AlreadyBuilt(metadata, unasked)

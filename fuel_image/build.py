@@ -40,6 +40,8 @@ from fuel_image.tree.times import Times
 
 _LAYERS_LIMIT_BYTES = 20 << 30
 """What the kept layers may take; the least recently used go first."""
+_SMALL_BYTES = 2 << 20
+"""A package that brings no more than this to those before it is cheap to install again."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class _Build:
 
 @dataclass(frozen=True)
 class _Stage:
-    """A state of the tree, and the packages that its step brought in."""
+    """A state of the tree, and the packages that have been brought in."""
 
     layer: Layer
     packages: tuple[Package, ...]
@@ -104,8 +106,9 @@ def build(plan: Plan, places: Places) -> Built | AlreadyBuilt:
         )
         this = _Build(plan, fetcher, repositories, _times(plan, repositories), library, work)
         wishes = _wishes(plan, repositories)
-        base = stack.enter_context(_base_system(this, store, choices))
-        whole = stack.enter_context(_with_packages(this, store, choices, base, wishes))
+        whole = base = stack.enter_context(_base_system(this, store, choices))
+        for some in _portions(this, choices, base, wishes):
+            whole = stack.enter_context(_with_packages(this, store, choices, whole, some))
         tree = stack.enter_context(layers.mounted_on(whole.layer, work / "final"))
         with step("Cleaning the tree"):
             settle.settle(tree, request)
@@ -116,7 +119,7 @@ def build(plan: Plan, places: Places) -> Built | AlreadyBuilt:
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
         last = stack.enter_context(staged(request.output, request.metadata_filename))
         with step("Publishing"):
-            origins = _origins(repositories, (*base.packages, *whole.packages))
+            origins = _origins(repositories, whole.packages)
             epoch = this.times.newer_than
             record = metadata.document(plan, wishes, repositories, inventory, origins, artifacts, epoch)
             last.file.write(metadata.written(record).encode())
@@ -181,16 +184,36 @@ def _base_system(this: _Build, store: Store, choices: Choices) -> Iterator[_Stag
         yield _Stage(layer, base)
 
 
-@contextmanager
-def _with_packages(
-    this: _Build, store: Store, choices: Choices, base: _Stage, wishes: Sequence[str]
-) -> Iterator[_Stage]:
-    """Give the base system with the packages that were asked for, as the tree's own apt chooses them."""
-    question = layers.digest(["packages", base.layer.key, this.repositories.state(), wishes])
+def _portions(this: _Build, choices: Choices, base: _Stage, wishes: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Give the wishes in portions, each of which is a layer: the small ones at the end are one of their own.
+
+    So what is often changed costs little, and what a layer holds depends on the request and the repositories only.
+    """
 
     def ask() -> Sequence[Package]:
         apt.check_names(this.repositories, wishes)
-        with step("Choosing packages"), _chroot_on(this, base.layer) as inside:
+        return resolve.small_tail(this.repositories, base.packages, wishes, _SMALL_BYTES)
+
+    tail = choices.recalled(
+        layers.digest(["tail", base.layer.key, this.repositories.state(), wishes, _SMALL_BYTES]), ask
+    )
+    first = len(wishes) - len(tail) if this.plan.request.packages is not None else len(wishes)
+    if 0 < first < len(wishes):
+        yield wishes[:first]
+        yield wishes[first:]
+    else:
+        yield wishes
+
+
+@contextmanager
+def _with_packages(
+    this: _Build, store: Store, choices: Choices, below: _Stage, wishes: Sequence[str]
+) -> Iterator[_Stage]:
+    """Give a tree with the packages that were asked for, as the tree's own apt chooses them."""
+    question = layers.digest(["packages", below.layer.key, this.repositories.state(), wishes])
+
+    def ask() -> Sequence[Package]:
+        with step("Choosing packages"), _chroot_on(this, below.layer) as inside:
             apt.configure(inside, this.repositories)
             return apt.choose(inside, this.repositories, wishes)
 
@@ -206,15 +229,15 @@ def _with_packages(
         return {"installed": [dataclasses.asdict(one) for one in found]}
 
     inputs = {"packages": [package.sha256 for package in chosen], "wishes": wishes}
-    with store.layer("The packages", inputs, base.layer, make) as layer:
-        yield _Stage(layer, chosen)
+    with store.layer("The packages", inputs, below.layer, make) as layer:
+        yield _Stage(layer, (*below.packages, *chosen))
 
 
 @contextmanager
 def _chroot_on(this: _Build, layer: Layer) -> Iterator[Chroot]:
     """Give a way to run programs in a tree that starts as *layer* and is thrown away."""
     without = dataclasses.replace(this, eatmydata=())  # it may not be fetched yet, and nothing syncs
-    with layers.mounted_on(layer, this.work / "scratch") as tree, _inside(without, tree) as inside:
+    with layers.mounted_on(layer, this.work / f"on-{layer.key}") as tree, _inside(without, tree) as inside:
         yield inside
 
 

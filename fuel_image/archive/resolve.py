@@ -8,6 +8,7 @@ empty system, which for a base set needs no backtracking. It must not be used fo
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from fuel_image.archive.packages import Dependency, Package
@@ -41,7 +42,12 @@ def base(repositories: Repositories, extra: Sequence[str] = ()) -> tuple[Package
 def close(repositories: Repositories, roots: dict[str, Package]) -> tuple[Package, ...]:
     """Return *roots* and all that they need, sorted by name."""
     chosen = dict(roots)
-    waiting = sorted(chosen.values(), key=lambda package: package.name)
+    _complete(repositories, chosen, sorted(chosen.values(), key=lambda package: package.name))
+    return tuple(chosen[name] for name in sorted(chosen))
+
+
+def _complete(repositories: Repositories, chosen: dict[str, Package], waiting: list[Package]) -> None:
+    """Add to *chosen* what the packages *waiting*, which are in it, need."""
     while waiting:
         package = waiting.pop(0)
         for alternatives in package.depends:
@@ -56,7 +62,32 @@ def close(repositories: Repositories, roots: dict[str, Package]) -> tuple[Packag
                 )
             chosen[found.name] = found
             waiting.append(found)
-    return tuple(chosen[name] for name in sorted(chosen))
+
+
+def small_tail(
+    repositories: Repositories, base: Sequence[Package], wishes: Sequence[str], limit_bytes: int
+) -> tuple[Package, ...]:
+    """Return the packages for the last of *wishes*: as many as each bring at most *limit_bytes* to those before.
+
+    The sizes are those of the files to fetch. A wish that is no plain name of a package counts as large, and so does
+    one that cannot be fulfilled: whoever installs it will say why.
+    """
+    chosen = {package.name: package for package in base}
+    tail: list[Package] = []
+    for wish in wishes:
+        package = repositories.candidate(wish)
+        before = set(chosen)
+        if package is None:
+            tail.clear()
+            continue
+        chosen[package.name] = package
+        with contextlib.suppress(ResolveError):
+            _complete(repositories, chosen, [package])
+            if sum(chosen[name].size_bytes for name in chosen.keys() - before) <= limit_bytes:
+                tail.append(package)
+                continue
+        tail.clear()
+    return tuple(tail)
 
 
 def _satisfied(chosen: dict[str, Package], wanted: Dependency) -> bool:

@@ -2,8 +2,8 @@
 
 Owns what dpkg's own unpacking would do with a package that is new to the tree and has no preinst script: its files, its
 directories, its conffiles under their ``.dpkg-new`` names (dpkg's configuring puts them in place), its control files in
-dpkg's database. What cannot be done exactly so is left for dpkg: a package with a preinst, and one of whose paths is
-there already, since only dpkg knows which of the two may have it (Replaces, diversions).
+dpkg's database. What cannot be done exactly so is left for dpkg: a package with a preinst, one that is installed in
+another version, and one of whose paths is there already: only dpkg knows who may have it (Replaces, diversions).
 
 As a program, ``python -m fuel_image.tree.unpack ROOT REPORT [--all]`` unpacks the files named on standard input, one
 path a line: it opens them, makes ROOT its root, and only then writes, so that no path or link in a package can lead out
@@ -64,7 +64,8 @@ def unpack(deb: BinaryIO, special: Collection[str], *, everything: bool) -> Unpa
     """
     control = control_files(deb)
     conffiles = [line for line in _text(control, "conffiles").splitlines() if line.startswith("/")]
-    done = Unpacked(_text(control, "control"), "preinst" in control, conffiles, _text(control, "triggers"))
+    done = Unpacked(_text(control, "control"), False, conffiles, _text(control, "triggers"))
+    done.left = "preinst" in control or os.path.lexists(f"{_INFO}/{qualified(done.control)}.list")
     if not done.left:
         written: list[str] = []
         try:

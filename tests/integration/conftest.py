@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
@@ -17,6 +17,7 @@ from .images import ImageSet
 Request = dict[str, Any]
 Run = subprocess.CompletedProcess[str]
 NEVER_WAIT_LONGER_SECONDS = 900
+PROGRAM = (sys.executable, "-m", "fuel_image")
 
 SMALL = ["systemd-sysv", "udev", "openssh-server", "libcap2-bin"]
 """Enough to see whether an image is clean, without a kernel."""
@@ -86,12 +87,12 @@ def fuel(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Fuel:
     """Return a function that runs the program on a request and returns how it ended."""
     work_dir = tmp_path_factory.mktemp("work")
 
-    def run(request: Request | str, *options: str, expect: int = 0, **changes: Any) -> Run:
+    def run(
+        request: Request | str, *options: str, expect: int = 0, program: Sequence[str] = PROGRAM, **changes: Any
+    ) -> Run:
         text = request if isinstance(request, str) else json.dumps(request)
         argv = [
-            sys.executable,
-            "-m",
-            "fuel_image",
+            *program,
             "--work-dir",
             str(work_dir),
             "--cache-dir",

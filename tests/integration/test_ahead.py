@@ -1,0 +1,82 @@
+"""The quick ways to a tree lead to the same tree as dpkg's own: unpacking ahead, and doing once what is put off."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+from pathlib import Path
+
+from .conftest import Fuel, metadata_of, sample
+from .images import ImageSet
+
+# With a kernel and its initial RAM disk, Python modules, a package with host keys, one with diversions (in the base
+# system), one with file capabilities, and one with alternatives.
+PACKAGES = [
+    *("systemd-sysv", "udev", "linux-image-virtual", "initramfs-tools", "mdadm", "python3-yaml", "python3-requests"),
+    *("openssh-server", "ca-certificates", "iputils-ping", "vim-tiny"),
+]
+# The program as it is, but that it leaves all unpacking to dpkg and puts nothing off.
+PLAIN = """
+import sys
+from fuel_image import cli
+from fuel_image.tree import ahead, database, deferred
+from fuel_image.tree.unpack import qualified
+
+quick = ahead.unpack
+
+def plain(tree, debs, *, everything=False):
+    done = quick(tree, debs, everything=True) if everything else []
+    for one in done:
+        one.left = True
+        for name in tree.names("/var/lib/dpkg/info"):
+            if name.rpartition(".")[0] == qualified(one.control):
+                tree.remove("/var/lib/dpkg/info/" + name)
+    return done
+
+ahead.unpack = plain
+deferred.set_up = lambda chroot: chroot
+deferred.run = lambda chroot: None
+database.filters = lambda tree: True
+sys.exit(cli.main(sys.argv[1:]))
+"""
+UNORDERED = ("var/lib/apt/extended_states", "var/lib/dpkg/triggers/File")
+"""apt and dpkg write them in the order of their own tables."""
+
+
+def test_the_tree_is_the_one_that_dpkg_unpacks(fuel: Fuel, tmp_path: Path) -> None:
+    requests = [sample("noble", tmp_path / name, packages=PACKAGES) for name in ("quick", "plain")]
+    fuel(requests[0], "--no-cache")
+    fuel(requests[1], "--no-cache", program=[sys.executable, "-c", PLAIN])
+    quick, plain = (contents(ImageSet(metadata_of(request)), tmp_path) for request in requests)
+    assert {path for path in quick.keys() | plain.keys() if quick.get(path) != plain.get(path)} == set()
+    assert len(quick) > 5000
+
+
+def contents(images: ImageSet, workspace: Path) -> dict[str, tuple[object, ...]]:
+    """Return everything that can be known of each path of an image set."""
+    found = {}
+    for mount in ("/", "/boot"):
+        with images.mounted(mount, workspace) as point:
+            for directory, names, files in os.walk(point):
+                for path in (Path(directory, name) for name in (*names, *files)):
+                    found[f"{mount}:{path.relative_to(point)}"] = facts(path, str(path.relative_to(point)))
+    return found
+
+
+def facts(path: Path, name: str) -> tuple[object, ...]:
+    status = path.lstat()
+    detail: object = None
+    if path.is_symlink():
+        detail = os.readlink(path)
+    elif path.is_file():
+        content = path.read_bytes()
+        parts = sorted(content.split(b"\n\n" if name.endswith("states") else b"\n")) if name in UNORDERED else [content]
+        detail = hashlib.sha256(b"\n".join(parts)).hexdigest()
+    elif stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        detail = status.st_rdev
+    attributes = {
+        key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)
+    }
+    return status.st_mode, status.st_uid, status.st_gid, status.st_mtime, status.st_nlink, detail, attributes

@@ -1,0 +1,1 @@
+"""How fast fuel-image is, compared with others."""

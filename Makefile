@@ -1,15 +1,17 @@
-# Two commands do everything, host packages and Python environment included:
+# These do everything, host packages and Python environment included:
 #   make image   build a real image set for the release and mirror that this host is configured with, and show it
 #   make test    pass all tests
-# Both run as root, on Debian, Ubuntu and (with dnf) EL hosts.
+#   make bench   compare the speed with that of others: an hour and more; ROUNDS=n, ONLY=name,name
+# All run as root; the first two on Debian, Ubuntu and (with dnf) EL hosts, bench on Debian.
 
 VENV := .venv
 OUTPUT ?= $(CURDIR)/build/images
 PYTHON ?= python3
+ROUNDS ?= 3
 # Where pyenv is in use, tox is told of every Python that it has: its shims show one.
 PYTHONS := $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.*/bin/python)
 
-.PHONY: image test rpm host-packages host-test-packages clean
+.PHONY: image test bench rpm host-packages host-test-packages clean
 
 image: $(VENV)/bin/fuel-image
 	mkdir -p build
@@ -19,6 +21,10 @@ image: $(VENV)/bin/fuel-image
 
 test: $(VENV)/bin/tox host-test-packages
 	$(VENV)/bin/tox run $(if $(PYTHONS),--discover $(PYTHONS))
+
+bench: host-packages
+	PYTHON=$(PYTHON) bench/install .bench
+	.bench/venv/bin/python -m bench --rounds $(ROUNDS) --only '$(ONLY)'
 
 rpm: host-test-packages
 	rpm/build.sh dist
@@ -39,4 +45,4 @@ host-test-packages: host-packages
 	.ci/host-packages test
 
 clean:
-	rm -rf build dist $(VENV) .tox .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf build dist .bench $(VENV) .tox .mypy_cache .pytest_cache .ruff_cache *.egg-info

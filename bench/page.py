@@ -1,0 +1,98 @@
+"""The page of results.
+
+Owns how the numbers are written: tables that are as readable on a terminal as in the documentation. What they mean is
+in report.py and targets.py. It must not run or write anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bench.report import OURS, THEIRS, Results, Spread, Summary, fastest_peer, peer_wins, summaries
+from bench.targets import targets
+from bench.workload import COMPONENTS, PACKAGES, POCKETS, SUITE
+
+_ABOUT = f"""\
+Every pipeline builds the same: Ubuntu {", ".join(SUITE + pocket for pocket in POCKETS)}, {" and ".join(COMPONENTS)};
+the base system and, without recommended packages, {", ".join(PACKAGES)};
+``/boot`` as ext2 and ``/`` as ext4, each compressed with gzip, and digests. The pipelines run in turn, each in a
+directory that is empty, peers with their own caches of packages full where they have one:
+
+original
+    as the first fuel-image did: debootstrap into mounted file systems, apt-get in the chroot, resize2fs, gzip, md5sum;
+    it keeps no packages
+mmdebstrap, mkosi
+    their own way to a directory, then mke2fs from it, pigz and md5sum
+diskimage-builder
+    ubuntu-minimal, with some packages less, to a tar file and its md5sum: no file system and no compression
+
+fuel-image itself starts from different states: *cold*, with nothing; *pooled*, with the packages fetched;
+*customised*, with the same request built before, and one small package more and another password asked for;
+*images gone*, with everything kept but the images; *images present*, with the same request built just before.
+*tools on a tree* are mke2fs, gzip and md5sum on a finished tree; *floor on a tree* is tar and our compressor, less
+than which cannot be done. *together* are different builds at once on one cache, through a proxy that counts; its
+time is that of all at once. ``make bench`` runs it all again.
+"""
+
+
+def page(results: Results) -> str:
+    """Return the whole page as reStructuredText."""
+    found = summaries(results)
+    wins = [f"* {sentence}" for sentence in peer_wins(found)] or ["Nowhere in this run."]
+    parts = [
+        _title("Speed", "="), ".. image:: speed.svg\n   :alt: the stages of every pipeline, in seconds\n", _ABOUT,
+        _title("Targets", "-"), _table(("target", "measured", "verdict"),
+                                       ((one.wanted, one.measured, one.verdict) for one in targets(found))),
+        _title("Where a peer wins", "-"), "\n".join(wins) + "\n",
+        _title("Pipelines", "-"), _table(_HEADINGS, _rows(results, found)),
+        _title("Stages", "-"), _table(("pipeline", "stage", "median s", "min - max"), _stages(found)),
+        _title("Machine and versions", "-"), _table(("what", "which"), _facts(results)),
+    ]  # fmt: skip
+    return "\n".join(parts)
+
+
+_HEADINGS = ("pipeline", "median s", "min - max", "fastest peer is", "images MB", "runs")
+
+
+def _rows(results: Results, found: Mapping[str, Summary]) -> Iterator[Sequence[str]]:
+    best = fastest_peer(found)
+    for name, summary in found.items():
+        compared = best is not None and name in (*THEIRS, *OURS)
+        ratio = f"{found[best].seconds.median / summary.seconds.median:.2f} times" if compared and best else ""
+        size = summary.facts.get("size_bytes")
+        megabytes = f"{size.median / 1e6:.0f}" if size and size.median else ""
+        count = sum(run["name"] == name for run in results["runs"])
+        yield name, f"{summary.seconds.median:.1f}", _range(summary.seconds), ratio, megabytes, str(count)
+    for failure in results["failures"]:
+        yield failure["name"], "failed", "", failure["message"].splitlines()[0].rstrip(":"), "", ""
+
+
+def _stages(found: Mapping[str, Summary]) -> Iterator[Sequence[str]]:
+    for name, summary in found.items():
+        for stage, seconds in summary.stages:
+            yield name, stage, f"{seconds.median:.1f}", _range(seconds)
+
+
+def _facts(results: Results) -> Iterator[Sequence[str]]:
+    yield "date", str(results["date"])
+    yield "rounds", str(results["rounds"])
+    for group in ("machine", "versions"):
+        for name, value in results[group].items():
+            yield name, str(value)
+
+
+def _range(spread: Spread) -> str:
+    return f"{spread.low:.1f} - {spread.high:.1f}"
+
+
+def _title(text: str, line: str) -> str:
+    return f"{text}\n{line * len(text)}\n"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a simple table; its columns are as wide as their content."""
+    cells = [tuple(headings), *(tuple(row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    rule = "  ".join("=" * width for width in widths)
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule, ""])

@@ -33,7 +33,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     directory = options.directory.absolute()
-    file = directory / "results.json"
+    file = directory / ("results-of-some.json" if options.only else "results.json")
     if not options.redraw:
         place = Place(CHECKOUT, directory, workload.learned())
         _run(place, options.rounds, options.only, file)

@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import requests
 
 from bench.measure import Failed, Stages, started, tail
-from bench.memory import watched
+from bench.memory import Watch, watched
 from bench.scenario import Place, Run, Scenario
 from bench.workload import SMALL_PACKAGES
 
@@ -83,14 +83,17 @@ def build(place: Place, home: Home, request: dict[str, Any], *, with_memory: boo
     argv = command(place, home, request, "request.json")
     with log.open("wb") as errors:
         begin = time.monotonic()
-        with started(argv, {}, place.checkout, errors) as process:
-            with watched(process.pid) if with_memory else nullcontext() as watch:
-                code = process.wait()
-                seconds = time.monotonic() - begin
+        with started(argv, {}, place.checkout, errors) as process, _watch(process.pid, with_memory) as watch:
+            code = process.wait()
+            seconds = time.monotonic() - begin
     if code != 0:
         raise Failed(f"fuel-image (exit code {code}):\n{tail(log)}")
     facts = {"size_bytes": sum(path.stat().st_size for path in home.output.glob("*.gz"))}
     return Run(seconds, steps(log, seconds), {**facts, **({"peak_bytes": watch.peak_bytes} if watch else {})})
+
+
+def _watch(pid: int, wanted: bool) -> AbstractContextManager[Watch | None]:
+    return watched(pid) if wanted else nullcontext()
 
 
 def command(place: Place, home: Home, request: dict[str, Any], name: str) -> list[str]:

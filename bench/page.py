@@ -6,17 +6,22 @@ in report.py and targets.py. It must not run or write anything.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bench.report import OURS, THEIRS, Results, Spread, Summary, fastest_peer, peer_wins, summaries
 from bench.targets import targets
 from bench.workload import COMPONENTS, PACKAGES, POCKETS, SUITE
 
+_POCKETS = ", ".join(SUITE + pocket for pocket in POCKETS)
+_CONTENT = f"""\
+Every pipeline builds the same: Ubuntu {_POCKETS}, {" and ".join(COMPONENTS)}; the base system and, without recommended
+packages, {", ".join(PACKAGES)}; ``/boot`` as ext2 and ``/`` as ext4, each compressed with gzip, and digests. The
+pipelines run in turn, each in a directory that is empty, peers with their own caches of packages full where they have
+one:
+"""
 _ABOUT = f"""\
-Every pipeline builds the same: Ubuntu {", ".join(SUITE + pocket for pocket in POCKETS)}, {" and ".join(COMPONENTS)};
-the base system and, without recommended packages, {", ".join(PACKAGES)};
-``/boot`` as ext2 and ``/`` as ext4, each compressed with gzip, and digests. The pipelines run in turn, each in a
-directory that is empty, peers with their own caches of packages full where they have one:
+{textwrap.fill(_CONTENT, 118, break_on_hyphens=False)}
 
 original
     as the first fuel-image did: debootstrap into mounted file systems, apt-get in the chroot, resize2fs, gzip, md5sum;
@@ -38,7 +43,7 @@ time is that of all at once. ``make bench`` runs it all again.
 def page(results: Results) -> str:
     """Return the whole page as reStructuredText."""
     found = summaries(results)
-    wins = [f"* {sentence}" for sentence in peer_wins(found)] or ["Nowhere in this run."]
+    wins = [f"* {sentence}" for sentence in peer_wins(found)] or [_NO_WINS if fastest_peer(found) else _NO_PEERS]
     parts = [
         _title("Speed", "="), ".. image:: speed.svg\n   :alt: the stages of every pipeline, in seconds\n", _ABOUT,
         _title("Targets", "-"), _table(("target", "measured", "verdict"),
@@ -51,14 +56,15 @@ def page(results: Results) -> str:
     return "\n".join(parts)
 
 
-_HEADINGS = ("pipeline", "median s", "min - max", "fastest peer is", "images MB", "runs")
+_HEADINGS = ("pipeline", "median s", "min - max", "speed / fastest peer's", "images MB", "runs")
+_NO_WINS, _NO_PEERS = "Nowhere in this run.", "No peer was run."
 
 
 def _rows(results: Results, found: Mapping[str, Summary]) -> Iterator[Sequence[str]]:
     best = fastest_peer(found)
     for name, summary in found.items():
         compared = best is not None and name in (*THEIRS, *OURS)
-        ratio = f"{found[best].seconds.median / summary.seconds.median:.2f} times" if compared and best else ""
+        ratio = f"{found[best].seconds.median / summary.seconds.median:.2f}" if compared and best else ""
         size = summary.facts.get("size_bytes")
         megabytes = f"{size.median / 1e6:.0f}" if size and size.median else ""
         count = sum(run["name"] == name for run in results["runs"])

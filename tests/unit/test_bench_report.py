@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import fuel_image
 from bench import chart, page, report, targets
 from bench.emission import FLOOR, TOOLS
+from bench.ours import EMISSION
 
 
 def run(name: str, *stages: tuple[str, float], **facts: float) -> dict[str, Any]:
@@ -65,6 +68,11 @@ def test_emission_is_compared_with_tools_and_floor() -> None:
     found = verdicts(gone, run(TOOLS, ("images", 10.0), ("compress", 40.0)), run(FLOOR, ("compress", 2.0)))
     assert found["emission: 10 times as fast as mke2fs, gzip and md5sum"] == ("12.5 times", targets.MET)
     assert found["emission: at most 1.5 times the floor"] == ("2.00 times", targets.NOT_MET)
+
+
+def test_the_steps_of_emission_are_still_named_so() -> None:
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(fuel_image.__file__).parent.rglob("*.py"))
+    assert [title for title in EMISSION if f'step("{title}"' not in sources] == []
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ _KINDS = (
 """Words of a stage's name, what kind of work it is, and its colour; the first row that fits counts."""
 _ELSE = ("other", "#d4c29a")
 
-_WIDTH, _LEFT, _RIGHT = 960, 150, 70
+_WIDTH, _LEFT, _RIGHT = 960, 185, 70
 _BAR, _GAP, _TOP = 22, 10, 60
 _LETTER = 6.2  # about the width of one at this size; what does not fit is left out
 
@@ -55,7 +55,8 @@ def _legend() -> Iterator[str]:
 
 def _bar(name: str, summary: Summary, top: int, scale: float) -> Iterator[str]:
     middle = top + _BAR // 2 + 4
-    yield f'<text x="{_LEFT - 8}" y="{middle}" text-anchor="end">{escape(name)}</text>'
+    label = f"fuel-image, {name}" if name in OURS else name
+    yield f'<text x="{_LEFT - 8}" y="{middle}" text-anchor="end">{escape(label)}</text>'
     place = float(_LEFT)
     for stage, seconds in summary.stages:
         width = seconds.median * scale

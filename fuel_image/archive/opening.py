@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bz2
 import functools
-import gzip
 import hashlib
 import io
 import logging
@@ -20,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 
 import tenacity
+from isal import igzip
 
 from fuel_image.archive import trust
 from fuel_image.archive.fetch import Fetcher, Wanted
@@ -39,12 +39,12 @@ _INDEX_ATTEMPTS = 3
 _SYNC_ATTEMPTS = 4
 _SYNC_WAIT_SECONDS = 5.0
 _DECOMPRESS: Mapping[str, Callable[[io.BytesIO], Any]] = {
+    ".gz": igzip.open,
     ".xz": lzma.open,
-    ".gz": gzip.open,
     ".bz2": bz2.open,
     "": lambda stream: stream,
 }
-"""By the ending of an index, in order of preference."""
+"""By the ending of an index, in order of preference: gzip's is a quarter larger than xz's and read ten times as fast."""
 
 
 def open_all(answers: Sequence[Answer], arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> Repositories:

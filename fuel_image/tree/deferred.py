@@ -8,6 +8,7 @@ a tmpfs: the tree is not touched. It must not stand in for anything whose result
 
 from __future__ import annotations
 
+import concurrent.futures
 import shlex
 from dataclasses import replace
 
@@ -55,11 +56,23 @@ def set_up(chroot: Chroot) -> Chroot:
 
 
 def run(chroot: Chroot) -> None:
-    """Do what was put off; *chroot* must find the real programs."""
-    modules = [f"py3compile {call}" for call in _calls(chroot, "py3compile")]
-    if modules and chroot.tree.exists("/usr/bin/py3compile"):
-        argv = ("xargs", "-P", str(preflight.cpus()), "-d", "\\n", "-I", "{}", "sh", "-c", "{}")
-        chroot.run(*argv, stdin="\n".join(modules), doing="byte-compiling Python modules")
+    """Do what was put off, on two CPUs if there are two; *chroot* must find the real programs.
+
+    What is compiled does not go into an initial RAM disk: those need not wait for it.
+    """
+    with concurrent.futures.ThreadPoolExecutor(preflight.cpus()) as lanes:
+        for lane in [lanes.submit(_compile_modules, chroot), lanes.submit(_make_initial_ram_disks, chroot)]:
+            lane.result()
+
+
+def _compile_modules(chroot: Chroot) -> None:
+    calls = _calls(chroot, "py3compile") if chroot.tree.exists("/usr/bin/py3compile") else []
+    if calls:
+        argv = ("xargs", "-P", str(preflight.cpus()), "-d", "\\n", "-I", "{}", "sh", "-c", "py3compile {}")
+        chroot.run(*argv, stdin="\n".join(calls), doing="byte-compiling Python modules")
+
+
+def _make_initial_ram_disks(chroot: Chroot) -> None:
     for call in _initial_ram_disks(chroot):
         chroot.run("update-initramfs", *shlex.split(call), doing="making the initial RAM disk")
 

@@ -228,7 +228,7 @@ def _summary(built: build.Built) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
     steps = progress.finished_steps()
-    total = sum(one.seconds for one in steps)
+    total = max(one.started + one.seconds for one in steps) - steps[0].started
     lines.append("")
     lines += [f"{one.seconds:7.1f} s  {one.seconds / total if total else 0:4.0%}  {one.title}" for one in steps]
     lines.append(f"{total:7.1f} s  in all; {built.installed} packages installed")

@@ -33,6 +33,7 @@ class Step:
     started: float = field(default_factory=time.monotonic)
     seconds: float = 0.0
     depth: int = 0
+    thread: threading.Thread = field(default_factory=threading.current_thread, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def advance(self, size_bytes: int) -> None:
@@ -100,7 +101,11 @@ def shown(*, live: bool) -> Iterator[None]:
 @contextmanager
 def step(title: str, *, total_items: int = 0) -> Iterator[Step]:
     """Name what the block does; when it ends well, log how long it took."""
-    current = Step(title, total_items=total_items, depth=len(_record.open))
+    # What runs in a thread of its own runs beside a step of the main one, whichever of them began first.
+    thread = threading.current_thread()
+    above = sum(1 for one in _record.open if one.thread is thread)
+    depth = above + (thread is not threading.main_thread())
+    current = Step(title, total_items=total_items, depth=depth, thread=thread)
     _record.open.append(current)
     LOG.debug("%s ...", title)
     try:

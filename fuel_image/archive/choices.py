@@ -22,15 +22,18 @@ LOG = logging.getLogger(__name__)
 
 
 class Choices:
-    """Answers below *directory*; with *use* false every question is asked anew."""
+    """Answers below *directory*; with *use* false what an earlier build answered is asked anew."""
 
     def __init__(self, directory: Path, *, use: bool = True) -> None:
         self._directory = directory
         self._use = use
+        self._made: dict[str, tuple[Package, ...]] = {}
 
     def recalled(self, question: str, ask: Callable[[], Iterable[Package]]) -> tuple[Package, ...]:
         """Return the answer to the *question* with this digest; *ask* is called if none is kept."""
         path = self._directory / f"{question}.json"
+        if question in self._made:
+            return self._made[question]
         if self._use:
             try:
                 return tuple(_package(fields) for fields in json.loads(path.read_text(encoding="utf-8")))
@@ -38,7 +41,7 @@ class Choices:
                 pass
             except (OSError, ValueError, TypeError, KeyError) as error:
                 LOG.warning("a remembered choice of packages was damaged (%s); it is made anew", error)
-        answer = tuple(ask())
+        answer = self._made[question] = tuple(ask())
         self._directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self._directory, encoding="utf-8", delete=False) as file:
             json.dump([dataclasses.asdict(package) for package in answer], file)

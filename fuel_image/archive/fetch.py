@@ -79,13 +79,20 @@ class Fetcher:
         self._down: collections.Counter[str] = collections.Counter()
         self._transport = Transport(proxies or Proxies(), WORKERS)
 
-    def fetch(self, wanted: Iterable[Wanted], step: Step, *, attempts: int | None = None) -> None:
+    def fetch(
+        self,
+        wanted: Iterable[Wanted],
+        step: Step,
+        *,
+        attempts: int | None = None,
+        stopped: threading.Event | None = None,
+    ) -> None:
         """Bring every wanted file into the pool, the largest first; raise FetchError if one cannot be had.
 
         *attempts* bounds the rounds through the mirrors of each file, where the caller has something better to do
-        than to insist.
+        than to insist. Soon after *stopped* is set all is given up.
         """
-        stopped = threading.Event()
+        stopped = stopped or threading.Event()
         absent = {one for one in wanted if not self.pool.holds(one.sha256, one.size_bytes)}
         step.total_bytes += sum(one.size_bytes for one in absent)
         workers = concurrent.futures.ThreadPoolExecutor(WORKERS)

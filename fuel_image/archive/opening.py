@@ -44,7 +44,9 @@ _DECOMPRESS: Mapping[str, Callable[[io.BytesIO], Any]] = {
     ".bz2": bz2.open,
     "": lambda stream: stream,
 }
-"""By the ending of an index, in order of preference: gzip's is a quarter larger than xz's and read ten times as fast."""
+"""By the ending of an index, in order of preference: gzip's is a quarter larger than xz's, but read at ten times the
+speed.
+"""
 
 
 def open_all(answers: Sequence[Answer], arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> Repositories:

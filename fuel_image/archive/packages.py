@@ -106,17 +106,13 @@ class Index:
         """Give the packages that provide *name*."""
         return (self._package_at(place) for place in self._providers.get(name, ()))
 
-    def stanzas(self, packages: Iterable[Package]) -> bytes:
-        """Return the text of the index, cut down to *packages*."""
-        wanted = {
-            (package.name, package.archive_name) for package in packages if package.repository == self._repository
-        }
-        return b"".join(
-            self._text_at(place) + b"\n\n"
-            for name, archive_name in sorted(wanted)
-            for place in self._places.get(name.encode(), ())
-            if self._package_at(place).archive_name == archive_name
-        )
+    def stanzas(self, packages: Iterable[Package]) -> Iterator[bytes]:
+        """Give the text of those of *packages* that the index holds."""
+        wanted = {(one.name, one.archive_name) for one in packages if one.repository == self._repository}
+        for name, archive_name in sorted(wanted):
+            for place in self._places.get(name.encode(), ()):
+                if self._package_at(place).archive_name == archive_name:
+                    yield self._text_at(place) + b"\n"
 
     def base(self) -> Iterator[str]:
         """Give the names of the packages that are essential or of priority required."""

@@ -7,6 +7,7 @@ being there: the store may be emptied at any time between builds.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fuel_image.errors import HostError
-from fuel_image.host.workspace import locked
+from fuel_image.host.workspace import has_name
 
 _READ_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -53,13 +54,21 @@ class Pool:
         Another build that wants the same file waits here, and then finds it.
         """
         part = self.path(sha256).with_suffix(".part")
-        try:
-            part.parent.mkdir(parents=True, exist_ok=True)
-            part.touch()
-        except OSError as error:
-            raise HostError(f"writing to the package pool: {error}", advice="give another with --cache-dir") from error
-        with locked(part):
-            yield part
+        while True:
+            try:
+                part.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except OSError as error:
+                raise HostError(
+                    f"writing to the package pool: {error}", advice="give another with --cache-dir"
+                ) from error
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if has_name(part, descriptor):  # else its holder made it a member while we waited
+                    yield part
+                    return
+            finally:
+                os.close(descriptor)
 
     def admit(self, part: Path, sha256: str) -> None:
         """Make a verified incoming file a member."""

@@ -95,6 +95,10 @@ class Repositories(Sequence[OpenRepository]):
         urls = urls_of(self._opened[package.repository].request, package.filename)
         return Wanted(urls, package.size_bytes, package.sha256, PurePosixPath(package.filename).name)
 
+    def stanzas(self, packages: Sequence[Package]) -> Iterator[bytes]:
+        """Give the text of each of *packages*."""
+        return (text for index in self.indices() for text in index.stanzas(packages))
+
     def state(self) -> list[object]:
         """Return, in JSON's types, all that a choice of packages depends on: indices, their order and their pins."""
         return [[one.priority, [[index.label, index.sha256] for index in one.indices]] for one in self._opened]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fuel_image.errors import HostError
+from fuel_image.host.workspace import has_name
 
 LOG = logging.getLogger(__name__)
 
@@ -49,16 +50,9 @@ def _taken(path: Path, thing: Path) -> int:
                     LOG.info("waiting for another build of %s", thing)
                 waited = True
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _names(path, descriptor):
+            if has_name(path, descriptor):
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)  # its holder removed it before it was ours: what has the name now is another
-
-
-def _names(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False

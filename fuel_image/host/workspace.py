@@ -37,6 +37,14 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
+def has_name(path: Path, descriptor: int) -> bool:
+    """Tell whether an open file still is what *path* names: who waited for its lock may hold one that was replaced."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
 def workspace(work_dir: Path) -> Iterator[Path]:
     """Make a private directory below *work_dir*, removed at the end of the block; first remove those of dead builds."""

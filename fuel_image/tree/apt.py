@@ -28,6 +28,7 @@ from fuel_image.tree.chroot import Chroot, visible
 LOG = logging.getLogger(__name__)
 
 _HOME = "/run/apt"
+_STATUS = f"{_HOME}/status"
 _URI = re.compile(r"'http://repository-(\d+)\.invalid/[^']*' (\S+) \d+")
 _CONFIGURATION = """\
 Dir::Etc::sourcelist "{home}/sources.list";
@@ -55,7 +56,7 @@ DPkg::Options {{ "--force-unsafe-io"; "--force-confold"; "--force-confdef"; }};
 ENVIRONMENT = {"APT_CONFIG": f"{_HOME}/apt.conf"}
 
 
-def configure(chroot: Chroot, repositories: Repositories, only: Sequence[Package] | None = None) -> None:
+def _configure(chroot: Chroot, repositories: Repositories, only: Sequence[Package] | None = None) -> None:
     """Tell the tree's apt about the repositories and give it their indices. ``ENVIRONMENT`` makes it look there.
 
     With *only* the indices hold these packages and no other, which apt reads in a moment.
@@ -95,7 +96,7 @@ def _place_lists(repository: OpenRepository, lists: Path, only: Sequence[Package
     if repository.release is not None:
         _list_path(lists, f"{prefix}Release").write_text(repository.release.text, encoding="utf-8")
     for index in repository.indices:
-        content = index.content if only is None else index.stanzas(only)
+        content = index.content if only is None else b"\n".join(index.stanzas(only))
         _list_path(lists, f"{prefix}{index.label}Packages").write_bytes(content)
 
 
@@ -120,23 +121,35 @@ def check_names(repositories: Repositories, packages: Sequence[str], *, path: st
         raise RequestError(problems)
 
 
-def choose(chroot: Chroot, repositories: Repositories, packages: Sequence[str]) -> list[Package]:
+def choose(
+    chroot: Chroot, repositories: Repositories, packages: Sequence[str], installed: Sequence[Package] | None = None
+) -> list[Package]:
     """Have apt say which packages it would fetch to install *packages* and what they need.
 
-    Raises CommandError with apt's own words when they cannot be installed together.
+    With *installed* it takes these for installed, and not what dpkg says, which may be at it. Raises CommandError with
+    apt's own words when the packages cannot be installed together.
     """
+    _configure(chroot, repositories)
+    options: list[str] = []
+    if installed is not None:
+        status = b"\n".join(b"Status: install ok installed\n" + one for one in repositories.stanzas(installed))
+        (chroot.tree.path / _STATUS.lstrip("/")).write_bytes(status)
+        options = ["-o", f"Dir::State::status={_STATUS}"]
     advice = "the packages cannot be installed together from these repositories; apt's reasons are above"
-    argv = ("apt-get", "--print-uris", "install", "--", *packages)
+    argv = ("apt-get", *options, "--print-uris", "install", "--", *packages)
     printed = chroot.run(*argv, doing="choosing packages", want_output=True, advice=advice).text
     matches = (_URI.match(line) for line in printed.splitlines())
     return [_named_by_apt(repositories[int(match[1])], match[2]) for match in matches if match]
 
 
-def install(chroot: Chroot, packages: Sequence[str], chosen: Sequence[Package], pool: Pool, arch: str) -> None:
+def install(
+    chroot: Chroot, repositories: Repositories, packages: Sequence[str], chosen: Sequence[Package], pool: Pool
+) -> None:
     """Install *packages* and what they need from the *chosen* files, which the pool holds.
 
     What can be unpacked ahead is; apt then sees to the rest, in the order that it needs, and has dpkg configure all.
     """
+    _configure(chroot, repositories, chosen)
     archives = chroot.tree.path / _HOME.lstrip("/") / "archives"
     for package in chosen:
         (archives / package.archive_name).symlink_to(visible(package, pool))
@@ -158,7 +171,7 @@ def install(chroot: Chroot, packages: Sequence[str], chosen: Sequence[Package], 
         deferred.run(chroot)
     asked = _asked(packages, chosen)
     came_along = sorted(package.name for package in chosen if package.name not in asked)
-    database.mark_automatic(chroot.tree, marks, came_along, arch)
+    database.mark_automatic(chroot.tree, marks, came_along, repositories.arch)
 
 
 def _asked(packages: Sequence[str], chosen: Sequence[Package]) -> set[str]:

@@ -16,7 +16,7 @@ LAYERS = [
     ["cli", "__main__"],
     ["sample"],
     ["build"],
-    ["published"],
+    ["published", "stages"],
     ["metadata", "partitions"],
     ["plan"],
     ["tree", "publish"],

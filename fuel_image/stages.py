@@ -1,0 +1,182 @@
+"""The stages of a tree: from nothing to the tree that holds all packages.
+
+Owns what each stage is made from, since its inputs name its layer, and what is done at once. How a thing is done is the
+matter of the module whose noun it is. It must not make images.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fuel_image.archive import resolve
+from fuel_image.archive.choices import Choices
+from fuel_image.archive.fetch import Fetcher
+from fuel_image.archive.packages import Package
+from fuel_image.archive.repositories import Repositories
+from fuel_image.host import kernel
+from fuel_image.host.mounts import bound
+from fuel_image.plan import Plan
+from fuel_image.progress import step
+from fuel_image.tree import apt, bootstrap, chroot, eatmydata, layers, times
+from fuel_image.tree.chroot import Chroot
+from fuel_image.tree.installed import installed
+from fuel_image.tree.layers import Layer, Store
+from fuel_image.tree.root import Tree, entered
+from fuel_image.tree.times import Times
+
+_SMALL_BYTES = 2 << 20
+"""A package that brings no more than this to those before it is cheap to install again."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What every stage of one build needs."""
+
+    plan: Plan
+    fetcher: Fetcher
+    repositories: Repositories
+    store: Store
+    choices: Choices
+    times: Times
+    eatmydata: Sequence[Package]
+    work: Path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A state of the tree, and the packages that have been brought in."""
+
+    layer: Layer
+    packages: tuple[Package, ...]
+
+
+def base_packages(this: Build) -> tuple[Package, ...]:
+    """Return the first packages of an empty tree."""
+    suite, repositories = this.plan.suite, this.repositories
+    question = layers.digest(["base", repositories.state(), this.plan.request.arch, suite.extra_base])
+    return this.choices.recalled(question, lambda: resolve.base(repositories, suite.extra_base))
+
+
+def portions(this: Build, base: Sequence[Package], wishes: Sequence[str]) -> Sequence[Sequence[str]]:
+    """Return the wishes in portions, each of which is a layer: the small ones at the end are one of their own.
+
+    So what is often changed costs little, and what a layer holds depends on the request and the repositories only.
+    """
+
+    def ask() -> Sequence[Package]:
+        apt.check_names(this.repositories, wishes)
+        return resolve.small_tail(this.repositories, base, wishes, _SMALL_BYTES)
+
+    tail = this.choices.recalled(layers.digest(["tail", this.repositories.state(), wishes, _SMALL_BYTES]), ask)
+    first = len(wishes) - len(tail) if this.plan.request.packages is not None else len(wishes)
+    return [wishes[:first], wishes[first:]] if 0 < first < len(wishes) else [wishes]
+
+
+def _chosen(
+    this: Build, installed: Sequence[Package], wishes: Sequence[str], ask: Callable[[], Sequence[Package]]
+) -> tuple[Package, ...]:
+    """Return what apt chooses for *wishes* where these packages are *installed*."""
+    question = ["packages", [one.sha256 for one in installed], this.repositories.state(), wishes]
+    return this.choices.recalled(layers.digest(question), ask)
+
+
+@contextmanager
+def base_system(this: Build, base: tuple[Package, ...], wishes: Sequence[str]) -> Iterator[Stage]:
+    """Give the base system, installed by its own dpkg; meanwhile its apt chooses what comes next, for *wishes*."""
+    request, suite, pool = this.plan.request, this.plan.suite, this.fetcher.pool
+
+    def make(tree: Tree) -> Mapping[str, Any]:
+        def go_on(stopped: threading.Event) -> None:
+            def ask() -> Sequence[Package]:
+                with step("Choosing packages"):
+                    return apt.choose(inside, this.repositories, wishes, base)
+
+            _fetch(this, "Fetching packages", _chosen(this, base, wishes, ask), stopped)
+
+        _fetch(this, "Fetching the base system", base)
+        left = bootstrap.unpack(tree, base, suite, request.arch, pool)
+        with _inside(this, tree) as inside, _beside(go_on):
+            bootstrap.install(inside, base, left, pool)
+        times.settle(tree, this.times)
+        return {}
+
+    inputs = {
+        "packages": [package.sha256 for package in base],
+        "arch": request.arch,
+        "merged_usr": suite.merged_usr,
+        "time": this.times.instead,
+    }
+    with this.store.layer("The base system", inputs, None, make) as layer:
+        yield Stage(layer, base)
+
+
+@contextmanager
+def _beside(task: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do *task* beside the block; it is told when the block fails."""
+    stopped = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        future = executor.submit(task, stopped)
+        try:
+            yield
+        except BaseException:
+            stopped.set()
+            raise
+        future.result()
+
+
+@contextmanager
+def with_packages(this: Build, below: Stage, wishes: Sequence[str]) -> Iterator[Stage]:
+    """Give a tree with the packages that were asked for, as the tree's own apt chooses them."""
+
+    def ask() -> Sequence[Package]:
+        with step("Choosing packages"), _chroot_on(this, below.layer) as inside:
+            return apt.choose(inside, this.repositories, wishes)
+
+    chosen = _chosen(this, below.packages, wishes, ask)
+
+    def make(tree: Tree) -> Mapping[str, Any]:
+        _fetch(this, "Fetching packages", chosen)
+        with _inside(this, tree) as inside:
+            apt.install(inside, this.repositories, wishes, chosen, this.fetcher.pool)
+            found = installed(inside)
+        times.settle(tree, this.times)
+        return {"installed": [dataclasses.asdict(one) for one in found]}
+
+    inputs = {"packages": [package.sha256 for package in chosen], "wishes": wishes}
+    with this.store.layer("The packages", inputs, below.layer, make) as layer:
+        yield Stage(layer, (*below.packages, *chosen))
+
+
+@contextmanager
+def _chroot_on(this: Build, layer: Layer) -> Iterator[Chroot]:
+    """Give a way to run programs in a tree that starts as *layer* and is thrown away."""
+    without = dataclasses.replace(this, eatmydata=())  # it may not be fetched yet, and nothing syncs
+    with layers.mounted_on(layer, this.work / f"on-{layer.key}") as tree, _inside(without, tree) as inside:
+        yield inside
+
+
+def _fetch(this: Build, title: str, packages: Sequence[Package], stopped: threading.Event | None = None) -> None:
+    with step(title) as fetching:
+        wanted = [this.repositories.wanted(one) for one in (*packages, *this.eatmydata)]
+        this.fetcher.fetch(wanted, fetching, stopped=stopped)
+
+
+@contextmanager
+def _inside(this: Build, tree: Tree) -> Iterator[Chroot]:
+    """Give a way to run programs in the tree: with the pool in sight, without services, without syncing."""
+    with ExitStack() as stack:
+        stack.enter_context(entered(tree))
+        stack.enter_context(chroot.services_forbidden(tree))
+        pool_in_tree = tree.path / chroot.POOL.lstrip("/")
+        pool_in_tree.mkdir()
+        flags = kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID
+        stack.enter_context(bound(this.fetcher.pool.directory, pool_in_tree, flags))
+        preload = eatmydata.provide(tree, this.fetcher.pool, this.eatmydata)
+        yield Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(this.times.instead)})

@@ -5,6 +5,7 @@ Owns the order of the steps and how long each thing lives. Everything else is do
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -30,12 +31,15 @@ from fuel_image.published import AlreadyBuilt
 from fuel_image.request import Request
 from fuel_image.stages import Build
 from fuel_image.tree import apt, clean, eatmydata, layers, settle, times
+from fuel_image.tree.explain import Explainer, Unkept
 from fuel_image.tree.installed import Installed
 from fuel_image.tree.layers import Store
 from fuel_image.tree.times import Times
 
 _LAYERS_LIMIT_BYTES = 20 << 30
-"""What the kept layers may take; the least recently used go first."""
+_POOL_LIMIT_BYTES = 10 << 30
+"""What the kept layers and the fetched files may take; what was used longest ago goes first."""
+_CHOICES_LIMIT = 1000
 
 
 @dataclass(frozen=True)
@@ -66,42 +70,59 @@ def build(plan: Plan, places: Places) -> Built | AlreadyBuilt:
     preflight.check(plan.tools, request.arch)
     fetcher = Fetcher(Pool(places.cache_dir / "pool"), request.proxies)
     store = Store(places.cache_dir / "layers", use=places.use_cache)
-    choices = Choices(places.cache_dir / "choices", use=places.use_cache)
     with turn(places.work_dir, request.metadata_path), workspace(places.work_dir) as work, ExitStack() as stack:
         answers, already = _asked(request, places, fetcher, work)
         if already is not None:
             return already
         preflight.check_directories((places.work_dir, places.cache_dir, request.output))
-        with step("Opening the repositories") as fetching:
-            repositories = opening.open_all(answers, request.arch, fetcher, work, fetching)
-        plan = _informed(plan, repositories)
-        library = choices.recalled(
-            layers.digest(["eatmydata", repositories.state()]), lambda: eatmydata.packages(repositories)
-        )
-        this = Build(plan, fetcher, repositories, store, choices, _times(plan, repositories), library, work)
-        wishes = _wishes(plan, repositories)
-        base = stages.base_packages(this)
-        portions = stages.portions(this, base, wishes)
-        whole = stack.enter_context(stages.base_system(this, base, portions[0]))
-        for some in portions:
-            whole = stack.enter_context(stages.with_packages(this, whole, some))
+        this, wishes = _ready(plan, places, fetcher, store, answers, work)
+        whole = stack.enter_context(stages.filled(this, wishes))
         tree = stack.enter_context(layers.mounted_on(whole.layer, work / "final"))
         with step("Cleaning the tree"):
             settle.settle(tree, request)
             clean.clean(tree)
             times.settle(tree, this.times)
-        images = [stack.enter_context(staged(request.output, image.request.filename)) for image in plan.images]
-        artifacts = partitions.make_all(tree, plan, images, work, this.times.newer_than)
+        images = [stack.enter_context(staged(request.output, image.request.filename)) for image in this.plan.images]
+        artifacts = partitions.make_all(tree, this.plan, images, work, this.times.newer_than)
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
         last = stack.enter_context(staged(request.output, request.metadata_filename))
         with step("Publishing"):
-            origins = _origins(repositories, whole.packages)
+            origins = _origins(this.repositories, whole.packages)
             epoch = this.times.newer_than
-            record = metadata.document(plan, wishes, repositories, inventory, origins, artifacts, epoch)
+            record = metadata.document(this.plan, wishes, this.repositories, inventory, origins, artifacts, epoch)
             last.file.write(metadata.written(record).encode())
             reveal_set(request.output, images, last)
-    store.prune(_LAYERS_LIMIT_BYTES)
+    this.store.prune(_LAYERS_LIMIT_BYTES)
+    this.choices.prune(_CHOICES_LIMIT)
+    fetcher.pool.prune(_POOL_LIMIT_BYTES)
     return Built(artifacts, request.metadata_path, len(inventory))
+
+
+def explain(plan: Plan, places: Places) -> tuple[str, ...]:
+    """Return, a line each, which kept layers a build of *plan* would use, and why it would make the first other one."""
+    request = plan.request
+    fetcher = Fetcher(Pool(places.cache_dir / "pool"), request.proxies)
+    store = Explainer(places.cache_dir / "layers")
+    with workspace(places.work_dir) as work:
+        answers = trust.ask_all(request.repositories, fetcher, work)
+        this, wishes = _ready(plan, places, fetcher, store, answers, work)
+        with contextlib.suppress(Unkept), stages.filled(this, wishes):
+            pass
+    return tuple(store.lines)
+
+
+def _ready(
+    plan: Plan, places: Places, fetcher: Fetcher, store: Store, answers: Sequence[Answer], work: Path
+) -> tuple[Build, tuple[str, ...]]:
+    """Open the repositories; return what every stage needs, and the packages that are wished for."""
+    choices = Choices(places.cache_dir / "choices", use=places.use_cache)
+    with step("Opening the repositories") as fetching:
+        repositories = opening.open_all(answers, plan.request.arch, fetcher, work, fetching)
+    question = layers.digest(["eatmydata", repositories.state()])
+    library = choices.recalled(question, lambda: eatmydata.packages(repositories))
+    plan = _informed(plan, repositories)
+    this = Build(plan, fetcher, repositories, store, choices, _times(plan, repositories), library, work)
+    return this, _wishes(plan, repositories)
 
 
 def _asked(

@@ -44,6 +44,7 @@ _EPILOG = """\
 commands:
   fuel-image sample [--suite NAME]   print a working request for the release and mirror of this host
   fuel-image schema                  print the JSON schema of a request
+  fuel-image cache explain REQUEST   say which kept layers a build would use, and why not the others
 
 exit codes:
   0  done                                1  the build failed
@@ -64,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _guarded(lambda: _sample(argv[1:]))
     if argv[:1] == ["schema"]:
         return _guarded(_schema)
+    if argv[:2] == ["cache", "explain"]:
+        return _guarded(lambda: _explain(argv[2:]))
     return _guarded(lambda: _build(argv))
 
 
@@ -128,28 +131,56 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
-    _log_to(options.log_file, quiet=options.quiet)
-    asked = request.parse(_request_text(options.request), strict=options.strict)
-    planned = plan.make(asked)
+    planned = _planned(options)
     if options.dry_run:
         print(plan.described(planned))
         return errors.EXIT_DONE
-    places = build.Places(
-        options.work_dir.absolute(), options.cache_dir.absolute(), not options.no_cache, not options.force
-    )
 
     def body() -> int:
-        make_private()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
-                signal.signal(number, _interrupt)
         with progress.shown(live=not options.quiet):
-            built = build.build(planned, places)
+            built = build.build(planned, _places(options))
         if not options.quiet:
             progress.console_lines(_summary(built) if isinstance(built, build.Built) else str(built))
         return errors.EXIT_DONE
 
-    return isolated(lambda: _guarded(body))
+    return _alone(body)
+
+
+def _explain(argv: Sequence[str]) -> int:
+    options = _parser().parse_args(argv)
+    planned = _planned(options)
+
+    def body() -> int:
+        with progress.shown(live=not options.quiet):
+            lines = build.explain(planned, _places(options))
+        print("\n".join(lines))
+        return errors.EXIT_DONE
+
+    return _alone(body)
+
+
+def _planned(options: argparse.Namespace) -> plan.Plan:
+    _log_to(options.log_file, quiet=options.quiet)
+    return plan.make(request.parse(_request_text(options.request), strict=options.strict))
+
+
+def _places(options: argparse.Namespace) -> build.Places:
+    return build.Places(
+        options.work_dir.absolute(), options.cache_dir.absolute(), not options.no_cache, not options.force
+    )
+
+
+def _alone(body: Callable[[], int]) -> int:
+    """Run *body* in namespaces of its own, in a process that tidies up when it is interrupted."""
+
+    def guarded() -> int:
+        make_private()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+                signal.signal(number, _interrupt)
+        return body()
+
+    return isolated(lambda: _guarded(guarded))
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

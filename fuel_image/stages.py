@@ -33,6 +33,7 @@ from fuel_image.tree.times import Times
 
 _SMALL_BYTES = 2 << 20
 """A package that brings no more than this to those before it is cheap to install again."""
+_PORTIONS = ("The packages", "The small packages at the end")
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,26 @@ class Stage:
     packages: tuple[Package, ...]
 
 
-def base_packages(this: Build) -> tuple[Package, ...]:
+@contextmanager
+def filled(this: Build, wishes: Sequence[str]) -> Iterator[Stage]:
+    """Give the tree with everything that was wished for."""
+    base = _base_packages(this)
+    portions = _portions(this, base, wishes)
+    with ExitStack() as stack:
+        whole = stack.enter_context(_base_system(this, base, portions[0]))
+        for name, some in zip(_PORTIONS, portions):
+            whole = stack.enter_context(_with_packages(this, name, whole, some))
+        yield whole
+
+
+def _base_packages(this: Build) -> tuple[Package, ...]:
     """Return the first packages of an empty tree."""
     suite, repositories = this.plan.suite, this.repositories
     question = layers.digest(["base", repositories.state(), this.plan.request.arch, suite.extra_base])
     return this.choices.recalled(question, lambda: resolve.base(repositories, suite.extra_base))
 
 
-def portions(this: Build, base: Sequence[Package], wishes: Sequence[str]) -> Sequence[Sequence[str]]:
+def _portions(this: Build, base: Sequence[Package], wishes: Sequence[str]) -> Sequence[Sequence[str]]:
     """Return the wishes in portions, each of which is a layer: the small ones at the end are one of their own.
 
     So what is often changed costs little, and what a layer holds depends on the request and the repositories only.
@@ -88,7 +101,7 @@ def _chosen(
 
 
 @contextmanager
-def base_system(this: Build, base: tuple[Package, ...], wishes: Sequence[str]) -> Iterator[Stage]:
+def _base_system(this: Build, base: tuple[Package, ...], wishes: Sequence[str]) -> Iterator[Stage]:
     """Give the base system, installed by its own dpkg; meanwhile its apt chooses what comes next, for *wishes*."""
     request, suite, pool = this.plan.request, this.plan.suite, this.fetcher.pool
 
@@ -108,7 +121,7 @@ def base_system(this: Build, base: tuple[Package, ...], wishes: Sequence[str]) -
         return {}
 
     inputs = {
-        "packages": [package.sha256 for package in base],
+        "packages": [package.identity for package in base],
         "arch": request.arch,
         "merged_usr": suite.merged_usr,
         "time": this.times.instead,
@@ -132,7 +145,7 @@ def _beside(task: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 @contextmanager
-def with_packages(this: Build, below: Stage, wishes: Sequence[str]) -> Iterator[Stage]:
+def _with_packages(this: Build, name: str, below: Stage, wishes: Sequence[str]) -> Iterator[Stage]:
     """Give a tree with the packages that were asked for, as the tree's own apt chooses them."""
 
     def ask() -> Sequence[Package]:
@@ -149,8 +162,8 @@ def with_packages(this: Build, below: Stage, wishes: Sequence[str]) -> Iterator[
         times.settle(tree, this.times)
         return {"installed": [dataclasses.asdict(one) for one in found]}
 
-    inputs = {"packages": [package.sha256 for package in chosen], "wishes": wishes}
-    with this.store.layer("The packages", inputs, below.layer, make) as layer:
+    inputs = {"packages": [package.identity for package in chosen], "wishes": wishes}
+    with this.store.layer(name, inputs, below.layer, make) as layer:
         yield Stage(layer, (*below.packages, *chosen))
 
 

@@ -48,6 +48,12 @@ class Choices:
         os.replace(file.name, path)
         return answer
 
+    def prune(self, limit: int) -> None:
+        """Forget the answers that were given longest ago, until at most *limit* are left."""
+        kept = sorted(self._directory.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in kept[limit:]:
+            path.unlink(missing_ok=True)
+
 
 def _package(fields: dict[str, Any]) -> Package:
     depends = tuple(tuple(Dependency(**one) for one in group) for group in fields.pop("depends"))

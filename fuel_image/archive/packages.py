@@ -61,6 +61,11 @@ class Package:
         """The name under which apt keeps the file (a colon in the version is escaped)."""
         return f"{self.name}_{self.version.replace(':', '%3a')}_{self.architecture}.deb"
 
+    @property
+    def identity(self) -> str:
+        """What tells it from every other package, for people and for keys: name, version, architecture and digest."""
+        return f"{self.name} {self.version} {self.architecture} {self.sha256}"
+
 
 class Index:
     """The stanzas of one Packages file; *load* gives its text, and is asked when somebody first looks.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,11 @@ from typing import BinaryIO
 from fuel_image.errors import HostError
 from fuel_image.host.workspace import has_name
 
+LOG = logging.getLogger(__name__)
+
 _READ_BYTES = 1 << 20
+_INCOMING = ".part"
+_IN_USE_SECONDS = 86_400
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -53,7 +59,7 @@ class Pool:
 
         Another build that wants the same file waits here, and then finds it.
         """
-        part = self.path(sha256).with_suffix(".part")
+        part = self.path(sha256).with_suffix(_INCOMING)
         while True:
             try:
                 part.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +79,20 @@ class Pool:
     def admit(self, part: Path, sha256: str) -> None:
         """Make a verified incoming file a member."""
         os.replace(part, self.path(sha256))
+
+    def prune(self, limit_bytes: int) -> None:
+        """Remove the files used longest ago until the rest take at most *limit_bytes*.
+
+        What was used within a day may be in use by a build and stays, and so does what is coming in.
+        """
+        found = [(path.stat(), path) for path in self.directory.glob("??/*")]
+        total = 0
+        for status, path in sorted(found, key=lambda one: one[0].st_mtime, reverse=True):
+            total += status.st_size
+            old = status.st_mtime < time.time() - _IN_USE_SECONDS
+            if old and (total > limit_bytes or path.suffix == _INCOMING):
+                LOG.debug("removing %s from the pool", path.name)
+                path.unlink(missing_ok=True)
 
 
 def sha256_of(stream: BinaryIO) -> hashlib._Hash:

@@ -31,7 +31,7 @@ from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 """Changed whenever the same inputs would give another tree than before."""
 
 _FLAGS = kernel.MS_NODEV | kernel.MS_NOATIME
@@ -89,14 +89,15 @@ class Store:
 
         *make* fills the tree that it is given and returns a record, in JSON's types, that is kept beside it.
         """
-        key = digest({"format": FORMAT, "name": name, "below": below and below.key, "inputs": inputs})
+        key = key_of(name, inputs, below)
+        facts = {"name": name, "below": below and below.key, "inputs": inputs}
         path = self._directory / key
         with self._lock_file(key) as lock:
             record = None
             while record is None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 kept = self._found(name, path) if self._use else None
-                new = self._made(path, below, make) if kept is None else kept
+                new = self._made(path, below, facts, make) if kept is None else kept
                 # Between one kind of lock and the other there is a moment in which somebody may prune (flock(2)).
                 fcntl.flock(lock, fcntl.LOCK_SH)
                 record = new if path.exists() else None
@@ -131,7 +132,9 @@ class Store:
         remove_tree(path)
         return None
 
-    def _made(self, path: Path, below: Layer | None, make: Callable[[Tree], Mapping[str, Any]]) -> Mapping[str, Any]:
+    def _made(
+        self, path: Path, below: Layer | None, facts: Mapping[str, Any], make: Callable[[Tree], Mapping[str, Any]]
+    ) -> Mapping[str, Any]:
         new = path.with_suffix(".new")
         for left in (new, path):  # by a build that was killed, or by one that does not use the store
             if left.exists():
@@ -141,13 +144,23 @@ class Store:
             with mounted_on(below, new) as tree:
                 record = make(tree)
             found, size_bytes = listing(new / "upper")
-            kept = {"record": record, "listing": found, "size_bytes": size_bytes}
+            kept = {**facts, "record": record, "listing": found, "size_bytes": size_bytes}
             (new / _RECORD).write_text(json.dumps(kept), encoding="utf-8")
             os.rename(new, path)
         except BaseException:
             remove_tree(new)
             raise
         return record
+
+    def kept(self) -> Iterator[Mapping[str, Any]]:
+        """Give, for each layer that is kept, its name, the key of the one below, and its inputs."""
+        for path in self._directory.glob(f"*/{_RECORD}"):
+            with contextlib.suppress(OSError, ValueError):
+                yield json.loads(path.read_text(encoding="utf-8"))
+
+    def holds(self, key: str) -> bool:
+        """Tell whether the layer of this key is kept."""
+        return (self._directory / key / _RECORD).exists()
 
     def prune(self, limit_bytes: int) -> None:
         """Remove what killed builds left, and the layers used longest ago until the rest take at most *limit_bytes*.
@@ -167,6 +180,11 @@ class Store:
         with contextlib.suppress(BlockingIOError), locked(path.with_suffix(".lock"), wait=False):
             LOG.debug("removing the layer %s", path.name)
             remove_tree(path)
+
+
+def key_of(name: str, inputs: Mapping[str, Any], below: Layer | None) -> str:
+    """Return the name under which a layer is kept."""
+    return digest({"format": FORMAT, "name": name, "below": below and below.key, "inputs": inputs})
 
 
 def digest(value: object) -> str:

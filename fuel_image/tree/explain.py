@@ -1,0 +1,83 @@
+"""Why a layer would be made and not used from the store.
+
+Owns the comparison of a layer's inputs with those of the kept layers of the same name. It must not make a layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fuel_image.tree.layers import Layer, Store, key_of
+from fuel_image.tree.root import Tree
+
+_SHOWN = 5
+
+
+class Unkept(Exception):
+    """A layer is not in the store: nothing can be said of those above it."""
+
+
+class Explainer(Store):
+    """A store that makes nothing: where a layer is missing, it notes why among its *lines* and raises Unkept."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lines: list[str] = []
+
+    @contextmanager
+    def layer(
+        self, name: str, inputs: Mapping[str, Any], below: Layer | None, make: Callable[[Tree], Mapping[str, Any]]
+    ) -> Iterator[Layer]:
+        """Give the kept layer; raises Unkept."""
+        if not self.holds(key_of(name, inputs, below)):
+            alike = [one for one in self.kept() if one.get("name") == name]
+            below_key = None if below is None else below.key
+            self.lines.append(f"{name}: would be made: {reason(inputs, below_key, alike)}")
+            raise Unkept
+        with super().layer(name, inputs, below, make) as layer:
+            self.lines.append(f"{name}: kept")
+            yield layer
+
+
+def reason(inputs: Mapping[str, Any], below: str | None, alike: list[Mapping[str, Any]]) -> str:
+    """Return what tells a layer from that of *alike*, kept ones of the same name, which differs least."""
+    if not alike:
+        return "no build has made one yet"
+    every = [[*_differences(one["inputs"], inputs), *_below(one["below"], below)] for one in alike]
+    fewest = min(every, key=len)
+    more = f"; and {len(fewest) - _SHOWN} more" if len(fewest) > _SHOWN else ""
+    return "; ".join(fewest[:_SHOWN]) + more if fewest else "the format of layers has changed"
+
+
+def _below(kept: str | None, wanted: str | None) -> list[str]:
+    return [] if kept == wanted else ["the layer below it is another"]
+
+
+def _differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(kept.keys() | wanted.keys()):
+        old, new = kept.get(name), wanted.get(name)
+        if isinstance(old, list) or isinstance(new, (list, tuple)):
+            yield from _changes(name, [str(one) for one in old or ()], [str(one) for one in new or ()])
+        elif old != new:
+            yield f"{name} is {new}, not {old}"
+
+
+def _changes(name: str, old: list[str], new: list[str]) -> Iterator[str]:
+    """Give what differs between two lists; a package, whose name is its first word, may have changed its version."""
+    gone = {one.partition(" ")[0]: one for one in old if one not in set(new)}
+    come = {one.partition(" ")[0]: one for one in new if one not in set(old)}
+    for word in sorted(gone.keys() | come.keys()):
+        if word in gone and word in come:
+            yield f"{name}: {_brief(come[word])} instead of {_brief(gone[word])}"
+        else:
+            yield f"{name}: {_brief(come[word])} is new" if word in come else f"{name}: {_brief(gone[word])} is gone"
+    if not gone and not come and old != new:
+        yield f"{name}: in another order"
+
+
+def _brief(one: str) -> str:
+    """Return a package's name and version without its architecture and digest; any other text as it is."""
+    return " ".join(one.split(" ")[:2])

@@ -71,7 +71,8 @@ def _changes(name: str, old: list[str], new: list[str]) -> Iterator[str]:
     come = {one.partition(" ")[0]: one for one in new if one not in set(old)}
     for word in sorted(gone.keys() | come.keys()):
         if word in gone and word in come:
-            yield f"{name}: {_brief(come[word])} instead of {_brief(gone[word])}"
+            old_one = _brief(gone[word]).partition(" ")[2] or gone[word]
+            yield f"{name}: {_brief(come[word])} instead of {old_one}"
         else:
             yield f"{name}: {_brief(come[word])} is new" if word in come else f"{name}: {_brief(gone[word])} is gone"
     if not gone and not come and old != new:

@@ -11,7 +11,9 @@ import gzip
 import io
 import lzma
 import tarfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Callable
@@ -37,7 +39,7 @@ _DECOMPRESS: Mapping[str, Callable[[Any], Any]] = {
     ".zst": _zstd,
 }
 
-UNREADABLE = (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zstandard.ZstdError)
+UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 """What reading a damaged package may raise besides DebError."""
 
 
@@ -57,9 +59,31 @@ class _Section(io.RawIOBase):
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         chunk = self._file.read(min(len(buffer), self._left))
+        if self._left and not chunk:
+            raise DebError("the file is cut short")
         buffer[: len(chunk)] = chunk
         self._left -= len(chunk)
         return len(chunk)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive: where its header cannot be read is an error, which tarfile takes for the end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> _Member:
+        try:
+            return super().fromtarfile(archive)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(str(error)) from error
+
+
+@contextmanager
+def opened(stream: Any) -> Iterator[tarfile.TarFile]:
+    """Open the tar archive that can be read from *stream*; at the end of the block, see that its check sum fits."""
+    with stream, tarfile.open(fileobj=stream, mode="r|", errorlevel=2, tarinfo=_Member) as tar:
+        yield tar
+        while stream.read(_BUFFER_BYTES):  # decompressors compare it when they reach it
+            pass
 
 
 @dataclass(frozen=True)
@@ -74,7 +98,7 @@ class ControlFile:
 def control_files(deb: BinaryIO) -> Mapping[str, ControlFile]:
     """Return the control files of a package (deb-control(5) and its like) by name. Raises DebError."""
     found = {}
-    with _member(deb, "control.tar") as data, tarfile.open(fileobj=data, mode="r|") as tar:
+    with opened(_member(deb, "control.tar")) as tar:
         for member in tar:
             content = tar.extractfile(member) if member.isreg() else None
             if content is not None:

@@ -11,7 +11,7 @@ import tarfile
 import pytest
 import zstandard
 
-from fuel_image.tree.deb import DebError, data_member
+from fuel_image.tree.deb import UNREADABLE, DebError, control_files, data_member, opened
 
 
 def tar() -> bytes:
@@ -61,3 +61,47 @@ def test_every_compression(name: str, slash: str) -> None:
 def test_what_is_no_package(deb: io.BytesIO, reason: str) -> None:
     with pytest.raises(DebError, match=reason):
         data_member(deb)
+
+
+def names_in(deb: io.BytesIO) -> list[str]:
+    with opened(data_member(deb)) as archive:
+        return [member.name for member in archive]
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_a_file_that_is_cut_short_is_not_read_as_a_shorter_one(name: str) -> None:
+    deb = ar(("debian-binary", b"2.0\n"), (name, COMPRESSED[name]))
+    assert names_in(deb) == ["./etc/motd"]
+    deb.truncate(len(deb.getvalue()) - 20)
+    with pytest.raises(DebError, match="cut short"):
+        names_in(deb)
+
+
+@pytest.mark.parametrize("name", ["data.tar.gz", "data.tar.bz2", "data.tar.xz"])
+def test_a_check_sum_at_the_end_counts(name: str) -> None:
+    damaged = bytearray(COMPRESSED[name])
+    damaged[-8 if name.endswith("gz") else -3] ^= 1
+    with pytest.raises(UNREADABLE):
+        names_in(ar((name, bytes(damaged))))
+
+
+@pytest.mark.parametrize("rest", [b"x" * 512, b"x" * 100], ids=["garbage", "half a header"])
+def test_a_header_that_cannot_be_read_is_not_the_end(rest: bytes) -> None:
+    with pytest.raises(tarfile.ReadError):
+        names_in(ar(("data.tar", tar()[:1024] + rest)))
+
+
+def test_control_files() -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, mode in (("./control", 0o644), ("./postinst", 0o100755)):
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, member.mtime = 2, mode, 7
+            archive.addfile(member, io.BytesIO(b"x\n"))
+    found = control_files(ar(("control.tar", buffer.getvalue())))
+    assert {name: (file.mode, file.mtime, file.content) for name, file in found.items()} == {
+        "control": (0o644, 7, b"x\n"),
+        "postinst": (0o755, 7, b"x\n"),
+    }
+    with pytest.raises(DebError, match="no control file"):
+        control_files(ar(("control.tar", tar())))

@@ -63,7 +63,7 @@ def _read(tree: Tree, path: str) -> str:
 
 
 def _status(package: Unpacked) -> str:
-    lines = ["Status: install ok unpacked", *(line for line in package.control.splitlines() if line.strip())]
+    lines = ["Status: install ok unpacked", *(line for line in package.control.split("\n") if line.strip())]
     if package.conffiles:
         lines += ["Conffiles:", *(f" {path} newconffile" for path in package.conffiles)]
     return "\n".join(lines) + "\n\n"
@@ -71,10 +71,10 @@ def _status(package: Unpacked) -> str:
 
 def _directives(package: Unpacked, kind: str) -> Iterable[tuple[str, str]]:
     """Give the names that a package's triggers file has for *kind*, and how they are noted with the package."""
-    for line in package.triggers.splitlines():
-        word, _, name = line.partition("#")[0].strip().partition(" ")
-        if word in (kind, f"{kind}-await", f"{kind}-noawait"):
-            yield name.strip(), "/noawait" if word.endswith("-noawait") else ""
+    for line in package.triggers.split("\n"):
+        words = line.partition("#")[0].split()
+        if len(words) == 2 and words[0] in (kind, f"{kind}-await", f"{kind}-noawait"):
+            yield words[1], "/noawait" if words[0].endswith("-noawait") else ""
 
 
 def _interests(tree: Tree) -> frozenset[str]:

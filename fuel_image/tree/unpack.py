@@ -13,27 +13,40 @@ of the tree. With ``--all`` it unpacks what is left for dpkg too, so that progra
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
-import shutil
 import sys
 import tarfile
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from fuel_image.archive import stanza
-from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member
+from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member, opened
 
 _HOME = "/var/lib/dpkg"
 _INFO = f"{_HOME}/info"
 _COPY_BYTES = 1 << 20
 _NEW_CONFFILE = ".dpkg-new"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
-"""Debian Policy 5.6.1."""
+"""Debian Policy 5.6.1; architectures look like this too."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the tree says beforehand.
+
+    *special* are the paths with which dpkg does something else than with others; *users* and *groups* have the numbers
+    of owners, which dpkg looks up by name.
+    """
+
+    special: Collection[str] = frozenset()
+    users: Mapping[str, int] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,27 +70,25 @@ class _TakenError(Exception):
     """A path is there already, and is no directory."""
 
 
-def unpack(deb: BinaryIO, special: Collection[str], *, everything: bool) -> Unpacked:
-    """Unpack a package below the current root, which must be the tree's; with *everything* also one left for dpkg.
-
-    *special* are the paths with which dpkg does something else than with others.
-    """
+def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
+    """Unpack a package below the current root, which must be the tree's; with *everything* also one left for dpkg."""
     control = control_files(deb)
-    conffiles = [line for line in _text(control, "conffiles").splitlines() if line.startswith("/")]
+    conffiles = [line.rstrip() for line in _text(control, "conffiles").split("\n") if line.startswith("/")]
     done = Unpacked(_text(control, "control"), False, conffiles, _text(control, "triggers"))
     done.left = "preinst" in control or os.path.lexists(f"{_INFO}/{qualified(done.control)}.list")
     if not done.left:
         written: list[str] = []
         try:
-            _unpack_data(deb, done, written, special, replace=False)
+            digests = None if "md5sums" in control else dict[str, str]()
+            _unpack_data(deb, done, written, known, digests)
         except _TakenError:
             for path in reversed(written):
                 os.unlink(path)
             done.left = True
         else:
-            _register(control, done)
+            _register(control, done, digests)
     if done.left and everything:
-        _unpack_data(deb, done, [], replace=True)
+        _unpack_data(deb, done, [], known, replace=True)
     return done
 
 
@@ -86,32 +97,58 @@ def _text(control: Mapping[str, ControlFile], name: str) -> str:
 
 
 def _unpack_data(
-    deb: BinaryIO, done: Unpacked, written: list[str], special: Collection[str] = (), *, replace: bool
+    deb: BinaryIO,
+    done: Unpacked,
+    written: list[str],
+    known: Known,
+    digests: dict[str, str] | None = None,
+    *,
+    replace: bool = False,
 ) -> None:
+    """Unpack the files; note in *digests* the MD5 of the regular ones by path."""
     renamed: Collection[str] = () if replace else frozenset(done.conffiles)
     done.paths.clear()
-    with data_member(deb) as data, tarfile.open(fileobj=data, mode="r|", errorlevel=2) as tar:
+
+    def make(member: tarfile.TarInfo) -> None:
+        path = _path(member.name)
+        done.paths.append(path)
+        if path in known.special and not replace:
+            raise _TakenError
+        if member.isdir():
+            done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
+            if _make_directory(path, member):
+                done.made.append(path)
+            return
+        target = _target(path, renamed)
+        if replace and os.path.lexists(target):
+            if os.path.isdir(target):
+                return  # /bin may be a directory where this package has a link; dpkg will know
+            os.unlink(target)
+        try:
+            _make(tar.extractfile(member) if member.isreg() else None, member, target, renamed, digests)
+        except FileExistsError as error:
+            raise _TakenError from error
+        written.append(target)
+
+    with opened(data_member(deb)) as tar:
+        links = []
         for member in tar:
             member.mode &= 0o7777
-            path = os.path.normpath("/" + member.name)
-            done.paths.append(path)
-            if path in special and not replace:
-                raise _TakenError
-            if member.isdir():
-                done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
-                if _make_directory(path, member):
-                    done.made.append(path)
-                continue
-            target = _target(path, renamed)
-            if replace and os.path.lexists(target):
-                if os.path.isdir(target):
-                    continue  # /bin may be a directory where this package has a link; dpkg will know
-                os.unlink(target)
-            try:
-                _make(tar, member, target, renamed)
-            except FileExistsError as error:
-                raise _TakenError from error
-            written.append(target)
+            member.uid = known.users.get(member.uname, member.uid)
+            member.gid = known.groups.get(member.gname, member.gid)
+            if member.issym():
+                links.append(member)  # dpkg makes them last, too
+            else:
+                make(member)
+        for member in links:
+            make(member)
+
+
+def _path(name: str) -> str:
+    """Return the absolute path of a member of this name."""
+    if "\n" in name:
+        raise DebError(f"{name!r}: a line break in a path, which dpkg does not take either")
+    return os.path.normpath("/" + name.lstrip("/"))
 
 
 def _target(path: str, renamed: Collection[str]) -> str:
@@ -132,20 +169,35 @@ def _make_directory(path: str, member: tarfile.TarInfo) -> bool:
     return True
 
 
-def _make(tar: tarfile.TarFile, member: tarfile.TarInfo, target: str, renamed: Collection[str]) -> None:
+def _make(
+    content: IO[bytes] | None,
+    member: tarfile.TarInfo,
+    target: str,
+    renamed: Collection[str],
+    digests: dict[str, str] | None,
+) -> None:
     """Make what is no directory; raise FileExistsError if there is anything at *target*."""
-    if member.isreg():
-        content = tar.extractfile(member)
-        assert content is not None, "it is a regular file"
+    path = _path(member.name)
+    if content is not None:
+        digest = None if digests is None else hashlib.md5(usedforsecurity=False)
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            shutil.copyfileobj(content, file, _COPY_BYTES)
+        with os.fdopen(descriptor, "wb") as file:
+            while chunk := content.read(_COPY_BYTES):
+                file.write(chunk)
+                if digest is not None:
+                    digest.update(chunk)
+            file.flush()  # what is written later would change the time
             os.fchown(descriptor, member.uid, member.gid)
             os.fchmod(descriptor, member.mode)
             os.utime(descriptor, (member.mtime, member.mtime))
+        if digests is not None and digest is not None:
+            digests[path] = digest.hexdigest()
         return
     if member.islnk():
-        os.link(_target(os.path.normpath("/" + member.linkname), renamed), target, follow_symlinks=False)
+        first = _path(member.linkname)
+        os.link(_target(first, renamed), target, follow_symlinks=False)
+        if digests is not None and first in digests:
+            digests[path] = digests[first]
         return
     if member.issym():
         os.symlink(member.linkname, target)
@@ -160,32 +212,46 @@ def _make(tar: tarfile.TarFile, member: tarfile.TarInfo, target: str, renamed: C
     os.utime(target, (member.mtime, member.mtime), follow_symlinks=False)
 
 
-def _register(control: Mapping[str, ControlFile], done: Unpacked) -> None:
-    """Put a package's control files and the list of its paths where dpkg keeps them."""
+def _register(control: Mapping[str, ControlFile], done: Unpacked, digests: Mapping[str, str] | None) -> None:
+    """Put a package's control files, the list of its paths, and *digests* if it has none where dpkg keeps them."""
     name = qualified(done.control)
-    listed = ["/." if path == "/" else path for path in done.paths]
-    with open(f"{_INFO}/{name}.list", "wb") as out:
-        out.write("".join(f"{path}\n" for path in listed).encode("utf-8", "surrogateescape"))
+    _write(f"{_INFO}/{name}.list", "".join(f"{'/.' if path == '/' else path}\n" for path in done.paths))
+    if digests is not None:
+        _write(f"{_INFO}/{name}.md5sums", "".join(f"{digest}  {path[1:]}\n" for path, digest in digests.items()))
     for key, file in control.items():
-        if key != "control":
-            with open(f"{_INFO}/{name}.{key}", "wb", buffering=0) as out:
+        if key not in ("control", "list"):
+            with open(f"{_INFO}/{name}.{key}", "wb") as out:
                 out.write(file.content)
+                out.flush()
                 os.fchmod(out.fileno(), file.mode)
                 os.utime(out.fileno(), (file.mtime, file.mtime))
 
 
-def _special() -> frozenset[str]:
-    """Return the paths that are diverted, or are diversions, or have attributes of their own (dpkg-statoverride(1))."""
+def _write(path: str, text: str) -> None:
+    with open(path, "wb") as out:
+        out.write(text.encode("utf-8", "surrogateescape"))
+
+
+def _known() -> Known:
+    """Return what the tree says, which must be the current root."""
     diversions, overrides = (_lines(f"{_HOME}/{name}") for name in ("diversions", "statoverride"))
     # Three lines each: from, to, and the package that has it.
     diverted = [line for number, line in enumerate(diversions) if number % 3 < 2]
-    return frozenset((*diverted, *(line.split(" ", 3)[3] for line in overrides if line.count(" ") > 2)))
+    # Owner, group, mode and path (dpkg-statoverride(1)).
+    overridden = [line.split(" ", 3)[3] for line in overrides if line.count(" ") > 2]
+    return Known(frozenset((*diverted, *overridden)), _numbers("/etc/passwd"), _numbers("/etc/group"))
+
+
+def _numbers(path: str) -> dict[str, int]:
+    """Return the numbers of users or groups by name; the C library's own functions would load the tree's modules."""
+    entries = (line.split(":") for line in _lines(path))
+    return {fields[0]: int(fields[2]) for fields in entries if len(fields) > 2 and fields[2].isdecimal()}
 
 
 def _lines(path: str) -> list[str]:
     try:
         with open(path, "rb") as file:
-            return file.read().decode("utf-8", "surrogateescape").splitlines()
+            return file.read().decode("utf-8", "surrogateescape").split("\n")
     except FileNotFoundError:
         return []
 
@@ -193,10 +259,11 @@ def _lines(path: str) -> list[str]:
 def qualified(control: str) -> str:
     """Return the name under which dpkg files a package: with the architecture if several may be installed."""
     fields = stanza.parse(control)
-    name = fields["package"]
-    if not _NAME.fullmatch(name):
-        raise DebError(f"{name!r} is no package name")
-    return f"{name}:{fields['architecture']}" if fields.get("multi-arch") == "same" else name
+    name, architecture = fields.get("package", ""), fields.get("architecture", "")
+    for text, what in ((name, "package name"), (architecture, "architecture")):
+        if not _NAME.fullmatch(text):
+            raise DebError(f"{text!r} is no {what}")
+    return f"{name}:{architecture}" if fields.get("multi-arch") == "same" else name
 
 
 def main(arguments: list[str]) -> int:
@@ -210,12 +277,12 @@ def main(arguments: list[str]) -> int:
         os.umask(0o022)
         with contextlib.suppress(FileExistsError):
             os.makedirs(_INFO)
-        special = _special()
+        known = _known()
         done = {}
         for path, deb in debs:
             try:
-                done[path] = asdict(unpack(deb, special, everything="--all" in options))
-            except (DebError, KeyError, *UNREADABLE) as error:
+                done[path] = asdict(unpack(deb, known, everything="--all" in options))
+            except (DebError, *UNREADABLE) as error:
                 sys.stderr.write(f"{os.path.basename(path)}: {error}\n")
                 return 1
         json.dump(done, out)

@@ -1,0 +1,701 @@
+"""Unpacking without dpkg: the same tree and the same database as the host's own dpkg makes."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tarfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+import zstandard
+
+from fuel_image.errors import CommandError
+from fuel_image.host.mounts import mounted
+from fuel_image.tree import ahead, database
+from fuel_image.tree.root import Tree
+from fuel_image.tree.unpack import Unpacked
+
+MTIME = 1_500_000_000
+COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
+    "": lambda content: content,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstandard.ZstdCompressor(write_checksum=True).compress,
+}
+
+
+def member(name: str, content: bytes = b"", **attributes: Any) -> tuple[tarfile.TarInfo, bytes]:
+    """Return a member of data.tar; one whose name ends with a slash is a directory."""
+    info = tarfile.TarInfo(name.rstrip("/"))
+    info.size, info.mtime, info.mode = len(content), MTIME, 0o644
+    info.uname = info.gname = "root"
+    if name.endswith("/"):
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+    for key, value in attributes.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE, **attributes: Any) -> tuple[tarfile.TarInfo, bytes]:
+    return member(
+        name, type=kind, linkname=target, **{"mode": 0o777 if kind == tarfile.SYMTYPE else 0o644, **attributes}
+    )
+
+
+def tar(members: Sequence[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for info, content in members:
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def ar(*members: tuple[str, bytes]) -> bytes:
+    whole = b"!<arch>\n"
+    for name, content in members:
+        whole += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode() + content
+        whole += b"\n" * (len(content) % 2)
+    return whole
+
+
+class Debs:
+    """Packages made by hand: what dpkg-deb would refuse to make among them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def make(
+        self,
+        name: str,
+        *members: tuple[tarfile.TarInfo, bytes],
+        fields: str = "",
+        ending: str = ".xz",
+        data: bytes | None = None,
+        control: str | None = None,
+        **files: str,
+    ) -> Path:
+        """Make a package; *files* are control files, *fields* more of its stanza, *data* is a whole data.tar."""
+        if control is None:
+            architecture = "" if "Architecture:" in fields else "Architecture: all\n"
+            control = f"Package: {name}\nVersion: 1:2.0-1\n{architecture}Maintainer: A Test <test@example.org>\n"
+            control += f"{fields}Description: a test\n of unpacking\n .\n Package: none\n"
+        scripts = ("preinst", "postinst", "prerm", "postrm")
+        texts = {"control": control, **files}
+        controls = [
+            member(f"./{key}", text.encode("utf-8", "surrogateescape"), mode=0o755 if key in scripts else 0o644)
+            for key, text in texts.items()
+        ]
+        compress = COMPRESS[ending]
+        ending_of_control = ".gz" if ending == ".bz2" else ending  # dpkg takes it for the data only
+        archive = ar(
+            ("debian-binary", b"2.0\n"),
+            (f"control.tar{ending_of_control}", COMPRESS[ending_of_control](tar([member("./"), *controls]))),
+            (f"data.tar{ending}", compress(tar([member("./"), *members]) if data is None else data)),
+        )
+        path = self._directory / f"{name.replace('/', '_')}.deb"
+        path.write_bytes(archive)
+        return path
+
+
+@pytest.fixture
+def debs(tmp_path: Path) -> Debs:
+    (tmp_path / "debs").mkdir()
+    return Debs(tmp_path / "debs")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """Return an empty tree with an empty database."""
+    (tmp_path / "ours").mkdir()
+    made = Tree(tmp_path / "ours")
+    made.mkdir("/var/lib/dpkg/info")
+    database.begin(made)
+    return made
+
+
+def unpacked(tree: Tree, paths: Sequence[Path]) -> list[Unpacked]:
+    """Unpack packages as a build does, and return what became of each."""
+    done = ahead.unpack(tree, paths)
+    database.add(tree, [one for one in done if not one.left])
+    return done
+
+
+def dpkg(root: Path, *argv: object) -> None:
+    for name in ("info", "updates", "triggers"):
+        (root / "var/lib/dpkg" / name).mkdir(parents=True, exist_ok=True)
+    (root / "var/lib/dpkg/status").touch()
+    options = ("--force-unsafe-io", "--force-confdef", "--log=/dev/null")
+    ended = subprocess.run(
+        [str(one) for one in ("dpkg", f"--root={root}", *options, *argv)],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+    )
+    assert ended.returncode == 0, ended.stdout.decode(errors="replace")
+
+
+def files(root: Path) -> dict[bytes, tuple[object, ...]]:
+    """Return everything that can be known of each path but those of dpkg's database.
+
+    A directory in which something was made has the time of that; what is in a database is compared by its meaning.
+    """
+    found: dict[bytes, tuple[object, ...]] = {}
+    names: dict[tuple[int, int], list[bytes]] = {}
+    top = os.fsencode(root)
+    for directory, directories, others in os.walk(top):
+        for path in (os.path.join(directory, name) for name in (*directories, *others)):
+            inside = os.path.relpath(path, top)
+            if inside.startswith(b"var"):
+                continue
+            status = os.lstat(path)
+            detail: object = None
+            mtime: object = status.st_mtime
+            if stat.S_ISLNK(status.st_mode):
+                detail = os.readlink(path)
+            elif stat.S_ISREG(status.st_mode):
+                detail = hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest()
+                names.setdefault((status.st_dev, status.st_ino), []).append(inside)
+            elif stat.S_ISDIR(status.st_mode) and os.listdir(path):
+                mtime = "later"
+            elif stat.S_ISCHR(status.st_mode):
+                detail = status.st_rdev
+            found[inside] = (oct(status.st_mode), status.st_uid, status.st_gid, mtime, detail)
+    for group in names.values():
+        for one in group:
+            found[one] = (*found[one], sorted(group))
+    return found
+
+
+def stanzas(root: Path) -> dict[str, dict[str, str]]:
+    """Return the status file's fields by package and name."""
+    found = {}
+    text = (root / "var/lib/dpkg/status").read_bytes().decode("utf-8", "surrogateescape")
+    for stanza in filter(None, text.strip("\n").split("\n\n")):
+        fields: dict[str, str] = {}
+        for line in stanza.split("\n"):
+            if line[:1] not in (" ", "\t"):
+                name, _, value = line.partition(":")
+                fields[name] = value.strip()
+            else:
+                fields[name] += f"\n{line}"
+        found[fields["Package"]] = fields
+    return found
+
+
+def info(root: Path) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {}
+    for path in (root / "var/lib/dpkg/info").iterdir():
+        status = path.stat()
+        # dpkg makes the digests that a package does not bring.
+        mtime = status.st_mtime if status.st_mtime <= MTIME else None
+        found[path.name] = (oct(status.st_mode), status.st_uid, mtime, path.read_bytes())
+    return found
+
+
+def triggers(root: Path) -> dict[str, list[bytes]]:
+    """Return what is noted of each trigger, in no order: dpkg's is that of a table of its own."""
+    directory = root / "var/lib/dpkg/triggers"
+    found = {path.name: sorted(path.read_bytes().splitlines()) for path in directory.iterdir()}
+    return {name: lines for name, lines in found.items() if lines and name != "Lock"}
+
+
+def assert_like_dpkg(ours: Path, theirs: Path) -> None:
+    looks: list[Callable[[Path], dict[Any, Any]]] = [files, info, stanzas, triggers]
+    for facts in looks:
+        mine, wanted = facts(ours), facts(theirs)
+        differ = sorted(key for key in wanted.keys() | mine.keys() if mine.get(key) != wanted.get(key))
+        assert [(key, mine.get(key)) for key in differ] == [(key, wanted.get(key)) for key in differ]
+
+
+def assert_same(tree: Tree, tmp_path: Path, paths: Sequence[Path], *, halfway: bool = True) -> None:
+    """Have dpkg unpack the same packages, and compare; then have it configure both, and compare again.
+
+    Without *halfway* only at the end: until then dpkg may have more to tell than we told it.
+    """
+    theirs = tmp_path / "theirs"
+    dpkg(theirs, "--unpack", *paths)
+    assert not any(one.left for one in unpacked(tree, paths))
+    if halfway:
+        assert_like_dpkg(tree.path, theirs)
+    for root in (tree.path, theirs):
+        dpkg(root, "--configure", "-a")
+    assert_like_dpkg(tree.path, theirs)
+    assert {one["Status"] for one in stanzas(tree.path).values()} == {"install ok installed"}
+
+
+def test_all_kinds_of_files_are_as_dpkg_makes_them(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    names = [b"with blanks  ", b"caf\xe9", "café".encode(), b"back\\slash", b"%s", b"d" * 200]
+    long = "very/" + "/".join(["long" * 20] * 3)
+    parts = long.split("/")
+    deb = debs.make(
+        "kinds",
+        member("./opt/"),
+        member("./opt/setuid", b"s", mode=0o4755, uid=1, gid=2, uname="", gname=""),
+        member("./opt/setgid", b"s", mode=0o2711),
+        member("./opt/secret", b"s", mode=0o400),
+        member("./opt/nothing"),
+        member("./opt/no permissions", b"x", mode=0),
+        member("./opt/old", b"x", mtime=1),
+        member("./opt/big", bytes(range(256)) * 10000),
+        member("./opt/sticky/", mode=0o1777),
+        member("./opt/grouped/", mode=0o2750, uid=3, gid=4, uname="", gname=""),
+        member("./opt/grouped/inherits", b"x"),
+        member("./opt/linked", b"linked", mode=0o600),
+        link("./opt/hard", "./opt/linked", tarfile.LNKTYPE, mode=0o600),
+        link("./opt/sticky/hard", "./opt/linked", tarfile.LNKTYPE, mode=0o600),
+        link("./opt/soft", "linked"),
+        link("./opt/dangling", "/no/where"),
+        link("./opt/directory", "sticky"),
+        member("./opt/fifo", type=tarfile.FIFOTYPE, mode=0o640),
+        member("./opt/device", type=tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
+        *(member("./opt/" + os.fsdecode(name), name) for name in names),
+        *(member("./opt/" + "/".join(parts[: end + 1]) + "/") for end in range(len(parts))),
+        member(f"./opt/{long}/{'name' * 30}", b"long"),
+        link(f"./opt/{long}/link", "target" * 40),
+    )
+    assert_same(tree, tmp_path, [deb])
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+def test_every_compression(ending: str, debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    deb = debs.make("packed", member("./opt/"), member("./opt/file", b"content" * 99999), ending=ending)
+    assert_same(tree, tmp_path, [deb])
+
+
+@pytest.mark.parametrize("prefix", ["./", "", "/"])
+def test_names_may_begin_with_a_dot_or_a_slash_or_neither(prefix: str, debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    deb = debs.make(
+        "named",
+        member(f"{prefix}etc/"),
+        member(f"{prefix}etc/named.conf", b"x"),
+        member(f"{prefix}etc/file", b"x"),
+        link(f"{prefix}etc/link", f"{prefix}etc/file", tarfile.LNKTYPE),
+        conffiles="/etc/named.conf\n",
+        triggers="interest-noawait /etc\n",
+    )
+    assert_same(tree, tmp_path, [deb])
+
+
+@pytest.mark.parametrize("largest", range(6))
+def test_a_directory_is_as_the_first_package_has_it_whoever_is_fastest(
+    largest: int, debs: Debs, tree: Tree, tmp_path: Path
+) -> None:
+    paths = []
+    for number in range(6):
+        content = os.urandom(3_000_000 if number == largest else 10)
+        attributes: dict[str, Any] = {"mode": 0o700 + number, "uid": number, "mtime": MTIME + number, "uname": ""}
+        paths.append(
+            debs.make(
+                f"shares-{number}",
+                member("./opt/"),
+                member(f"./opt/before-{number}", content),
+                member("./opt/shared/", **attributes),
+                member("./opt/shared/empty/", **attributes),
+                member(f"./opt/shared/file-{number}", b"x"),
+                ending="",
+            )
+        )
+    assert_same(tree, tmp_path, paths)
+
+
+def test_conffiles_are_put_in_place_by_configuring(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    for root in (tree.path, tmp_path / "theirs"):
+        (root / "etc").mkdir(parents=True)
+        (root / "etc/made by hand").write_text("the same\n")
+        os.utime(root / "etc/made by hand", (1, 1))
+    deb = debs.make(
+        "configured",
+        member("./etc/"),
+        member("./etc/a.conf", b"a", mode=0o640, gid=4, gname=""),
+        member("./etc/made by hand", b"the same\n"),
+        link("./etc/linked.conf", "./etc/a.conf", tarfile.LNKTYPE, mode=0o640, gid=4, gname=""),
+        member("./etc/plain", b"no conffile"),
+        conffiles="/etc/a.conf\n/etc/linked.conf\n/etc/made by hand\n",
+    )
+    assert_same(tree, tmp_path, [deb])
+    assert (tree.path / "etc/a.conf").read_bytes() == b"a"
+    assert not list(tree.path.glob("etc/*.dpkg-*"))
+
+
+def test_control_files_and_fields(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    fields = "Essential: yes\nMulti-Arch: foreign\nInstalled-Size: 7\nPriority: optional\nSection: misc\n"
+    fields += "Homepage: http://mirror.example.org/\nProvides: other (= 1)\nX-Odd: caf\udce9\n"
+    assert_same(
+        tree,
+        tmp_path,
+        [
+            debs.make("plain", member("./opt/"), member("./opt/plain", b"x"), md5sums="0  opt/plain\n", fields=fields),
+            debs.make(
+                "several",
+                member("./opt/"),
+                member("./opt/several"),
+                symbols="x\n",
+                shlibs="y\n",
+                config="#!/bin/true\n",
+                templates="\n",
+            ),
+            debs.make(
+                "libsame",
+                member("./opt/"),
+                member("./opt/lib", b"x"),
+                fields="Architecture: amd64\nMulti-Arch: same\n",
+                triggers="interest-noawait libsame\ninterest /opt/other\n",
+                md5sums="0  opt/lib\n",
+            ),
+            debs.make("empty"),
+        ],
+    )
+
+
+def test_a_field_that_dpkg_leaves_out(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    assert_same(tree, tmp_path, [debs.make("plain", fields="Multi-Arch: no\n")], halfway=False)
+
+
+def test_odd_white_space_in_control_files(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    odd = "a\x0cb\x85c\u2028d"
+    assert_same(
+        tree,
+        tmp_path,
+        [
+            debs.make(
+                "white",
+                member("./etc/"),
+                member(f"./etc/{odd}", b"x"),
+                member("./etc/blanks", b"x"),
+                fields=f"X-Odd: {odd}\n",
+                conffiles=f"/etc/{odd}\n/etc/blanks  \n",
+                triggers="# a comment\n\ninterest-noawait\t/opt\n  interest-noawait   white  \n",
+            )
+        ],
+    )
+
+
+def test_what_packages_tell_of_triggers(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    """Those who are interested are configured already, as a build's base system is."""
+    first = debs.make(
+        "interested",
+        triggers="interest explicit\ninterest-await awaited\ninterest-noawait lazy\ninterest /opt/seen\n"
+        "interest-noawait /opt/lazy\ninterest /opt/exactly/this\ninterest unused\ninterest /opt/unused\n",
+    )
+    both = debs.make("both", fields="Architecture: amd64\nMulti-Arch: same\n", triggers="interest-noawait /opt/seen\n")
+    second = debs.make(
+        "active",
+        *(member(f"./opt/{name}") for name in ("", "seen/", "seen/a", "lazy/", "lazy/b/", "exactly/", "exactly/this")),
+        member("./opt/unusedness", b"x"),
+        triggers="activate explicit\nactivate-await awaited\nactivate-noawait lazy\nactivate nobody\ninterest own\n",
+    )
+    theirs = tmp_path / "theirs"
+    for root in (tree.path, theirs):
+        dpkg(root, "--install", first, both)
+    assert_same(tree, tmp_path, [second], halfway=False)
+
+
+def test_triggers_are_noted_for_those_who_were_there_before(debs: Debs, tree: Tree) -> None:
+    first = debs.make("interested", triggers="interest explicit\ninterest-noawait /opt/seen\ninterest /opt/other\n")
+    dpkg(tree.path, "--install", first)
+    new = debs.make(
+        "new",
+        member("./opt/"),
+        member("./opt/seen/"),
+        member("./opt/seen/file", b"x"),
+        triggers="activate-noawait explicit\nactivate mine\ninterest mine\ninterest /opt\n",
+    )
+    unpacked(tree, [new])
+    assert triggers(tree.path)["Unincorp"] == [b"/opt/seen -", b"explicit -"]
+
+
+def left(tree: Tree, *paths: Path) -> list[bool]:
+    """Unpack, and check that nothing is there of what is left for dpkg: no file, no note."""
+    done = unpacked(tree, paths)
+    for path, one in zip(paths, done):
+        if one.left:
+            assert not list(tree.path.rglob(f"{path.stem}-*"))
+            assert not list((tree.path / "var/lib/dpkg/info").glob(f"{path.stem}*"))
+            assert path.stem not in stanzas(tree.path)
+    return [one.left for one in done]
+
+
+def test_a_package_with_a_preinst_is_left(debs: Debs, tree: Tree) -> None:
+    deb = debs.make("scripted", member("./opt/"), member("./opt/scripted-file", b"x"), preinst="#!/bin/sh\n")
+    other = debs.make("other", member("./opt/"), member("./opt/file", b"x"), postinst="#!/bin/sh\n")
+    assert left(tree, deb, other) == [True, False]
+    (done,) = ahead.unpack(tree, [deb], everything=True)
+    assert done.left
+    assert (tree.path / "opt/scripted-file").read_bytes() == b"x"
+
+
+def test_a_package_with_a_path_that_is_there_is_left_and_the_path_as_it_was(debs: Debs, tree: Tree) -> None:
+    first = debs.make("first", member("./opt/"), member("./opt/taken", b"first"), conffiles="/opt/taken\n")
+    dpkg(tree.path, "--install", first)
+    second = debs.make(
+        "second",
+        member("./opt/"),
+        member("./opt/second-file", b"x"),
+        link("./opt/second-link", "x"),
+        member("./opt/taken", b"second"),
+        member("./opt/second-later", b"x"),
+    )
+    assert left(tree, second) == [True]
+    assert (tree.path / "opt/taken").read_bytes() == b"first"
+
+
+@pytest.mark.parametrize(
+    "taking",
+    [member("./opt/at", b"x"), link("./opt/at", "elsewhere"), link("./opt/at", "./opt/third-1", tarfile.LNKTYPE)],
+    ids=["file", "link", "hard link"],
+)
+@pytest.mark.parametrize("there", ["file", "directory", "link", "dangling link"])
+def test_a_path_is_taken_by_whatever_is_there(
+    taking: tuple[tarfile.TarInfo, bytes], there: str, debs: Debs, tree: Tree
+) -> None:
+    (tree.path / "opt").mkdir()
+    at = tree.path / "opt/at"
+    if there == "file":
+        at.write_bytes(b"kept")
+    elif there == "directory":
+        at.mkdir()
+    else:
+        at.symlink_to("." if there == "link" else "nowhere")
+    before = files(tree.path)
+    assert left(tree, debs.make("third", member("./opt/"), member("./opt/third-1", b"x"), taking)) == [True]
+    assert files(tree.path) == before
+
+
+def test_a_directory_where_a_link_to_one_is_goes_through_the_link(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    for root in (tree.path, tmp_path / "theirs"):
+        (root / "usr/bin").mkdir(parents=True)
+        (root / "usr").chmod(0o755)
+        os.symlink("usr/bin", root / "bin")
+        os.utime(root / "bin", (1, 1), follow_symlinks=False)
+    deb = debs.make("unmerged", member("./bin/", mode=0o700), member("./bin/tool", b"x", mode=0o755))
+    assert_same(tree, tmp_path, [deb])
+    assert (tree.path / "usr/bin/tool").exists()
+
+
+def test_what_two_packages_have_is_unpacked_once(debs: Debs, tree: Tree) -> None:
+    paths = [debs.make(f"rival{n}", member("./opt/"), member("./opt/one", str(n).encode())) for n in range(4)]
+    assert sorted(left(tree, *paths)) == [False, True, True, True]
+
+
+def test_a_package_whose_path_is_diverted_or_overridden_is_left(debs: Debs, tree: Tree) -> None:
+    home = tree.path / "var/lib/dpkg"
+    (home / "diversions").write_text("/opt/diverted\n/opt/diverted.real\nother\n/opt/local\n/opt/local.real\n:\n")
+    (home / "statoverride").write_text("root root 4755 /opt/over ridden\n#1 #2 755 /opt/directory\n")
+    names = ["diverted", "diverted.real", "local", "over ridden", "directory/", "free"]
+    paths = [debs.make(f"special{n}", member("./opt/"), member(f"./opt/{name}")) for n, name in enumerate(names)]
+    assert left(tree, *paths) == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize("fields", ["", "Architecture: amd64\nMulti-Arch: same\n"])
+def test_a_package_that_is_installed_in_another_version_is_left(fields: str, debs: Debs, tree: Tree) -> None:
+    old = debs.make("upgraded", member("./opt/"), member("./opt/old", b"x"), fields=fields)
+    dpkg(tree.path, "--install", old)
+    new = debs.make("upgraded", member("./opt/"), member("./opt/new", b"x"), fields=fields)
+    (done,) = ahead.unpack(tree, [new])
+    assert done.left
+    assert not (tree.path / "opt/new").exists()
+
+
+def test_owners_have_the_numbers_of_their_names_in_the_tree(debs: Debs, tree: Tree) -> None:
+    """So does dpkg (tar_entry_update_from_system); a package that was built elsewhere may have other numbers."""
+    (tree.path / "etc").mkdir()
+    (tree.path / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nsomebody:x:321:322::/:/bin/false\nodd\n")
+    (tree.path / "etc/group").write_text("root:x:0:\nthem:x:654:\n")
+    deb = debs.make(
+        "owned",
+        member("./opt/", uid=7, gid=8, uname="somebody", gname="them"),
+        member("./opt/file", b"x", uid=7, gid=8, uname="somebody", gname="them"),
+        member("./opt/stranger", b"x", uid=7, gid=8, uname="stranger", gname="strangers"),
+        member("./opt/numbers", b"x", uid=7, gid=8, uname="", gname=""),
+    )
+    unpacked(tree, [deb])
+    owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in tree.path.rglob("opt/**/*")}
+    assert owners == {"file": (321, 654), "stranger": (7, 8), "numbers": (7, 8)}
+    assert ((tree.path / "opt").stat().st_uid, (tree.path / "opt").stat().st_gid) == (321, 654)
+
+
+def test_owners_are_those_of_dpkg(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    for root in (tree.path, tmp_path / "theirs"):
+        (root / "etc").mkdir(parents=True)
+        for name in ("passwd", "group"):
+            shutil.copy2(Path("/etc") / name, root / "etc" / name)
+    names: dict[str, Any] = {"uid": 777, "gid": 888, "uname": "daemon", "gname": "mail"}
+    deb = debs.make("owned", member("./opt/", **names), member("./opt/file", b"x", mode=0o6755, **names))
+    assert_same(tree, tmp_path, [deb])
+    assert (tree.path / "opt/file").stat().st_uid == pwd.getpwnam("daemon").pw_uid
+
+
+def outside_of(tree: Tree) -> dict[bytes, tuple[object, ...]]:
+    """Return what lies beside the tree, in the directory that a hostile package is made to aim at."""
+    return files(tree.path.parent / "outside")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/file").write_text("the host's")
+    os.utime(tmp_path / "outside/file", (1, 1))
+    return tmp_path / "outside"
+
+
+def test_dots_and_links_do_not_lead_out_of_the_tree(debs: Debs, tree: Tree, outside: Path) -> None:
+    up = "../" * 20
+    away = str(outside)
+    (tree.path / away.lstrip("/")).mkdir(parents=True)
+    before = outside_of(tree)
+    links = debs.make("links", link("./away", away), link("./up", up + away), link("./dir", away))
+    assert not any(one.left for one in unpacked(tree, [links]))
+    paths = [
+        debs.make("dots", member(f"./{up}dots", b"x")),
+        debs.make("inner", member("./a/"), member("./a/../../../inner", b"x")),
+        debs.make("absolute", member("./away/absolute", b"x")),
+        debs.make("upwards", member("./up/upwards", b"x")),
+        debs.make("directory", member("./dir/", mode=0o777), member("./dir/sub/")),
+    ]
+    assert not any(one.left for one in unpacked(tree, paths))
+    assert outside_of(tree) == before
+    assert {path.name for path in (tree.path / away.lstrip("/")).iterdir()} == {"absolute", "upwards", "sub"}
+    assert {"dots", "inner"} <= {path.name for path in tree.path.iterdir()}
+
+
+def test_a_package_cannot_go_through_a_link_of_its_own(debs: Debs, tree: Tree, outside: Path) -> None:
+    """As with dpkg, which makes links last."""
+    before = outside_of(tree)
+    deb = debs.make("through", link("./away", str(outside)), member("./away/file", b"x"))
+    with pytest.raises(CommandError) as caught:
+        unpacked(tree, [deb])
+    assert "through.deb: " in caught.value.tail[-1]
+    assert outside_of(tree) == before
+
+
+def test_a_hard_link_to_a_file_of_the_host_cannot_be_made(debs: Debs, tree: Tree, outside: Path) -> None:
+    before = outside_of(tree)
+    for target in (f"{outside}/file", "../" * 20 + f"{outside}/file"):
+        with pytest.raises(CommandError, match=r"^unpacking packages(.|\n)*stealing\.deb: "):
+            unpacked(tree, [debs.make("stealing", link("./stolen", target, tarfile.LNKTYPE))])
+    assert outside_of(tree) == before
+
+
+@pytest.mark.parametrize("name", ["../../../../evil", "a/b", "/evil", "..", "", "a\x00b", "Evil", "a:b"])
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("fields", ["", "Multi-Arch: same\n"])
+def test_a_package_with_a_name_that_is_none_is_an_error(name: str, fields: str, debs: Debs, tree: Tree) -> None:
+    before = outside_of(tree)
+    control = f"Package: {name}\nVersion: 1\nArchitecture: amd64\n{fields}"
+    with pytest.raises(CommandError) as caught:
+        unpacked(tree, [debs.make("hostile", member("./file"), control=control)])
+    assert "hostile.deb: " in caught.value.tail[-1]
+    assert outside_of(tree) == before
+    assert not list(tree.path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("architecture", ["../../../../evil", "a/b", ""])
+def test_an_architecture_that_is_none_is_an_error(architecture: str, debs: Debs, tree: Tree) -> None:
+    control = f"Package: hostile\nVersion: 1\nArchitecture: {architecture}\nMulti-Arch: same\n"
+    with pytest.raises(CommandError) as caught:
+        unpacked(tree, [debs.make("hostile", member("./file"), control=control)])
+    assert "hostile.deb: " in caught.value.tail[-1]
+
+
+def test_a_line_break_in_a_name_is_an_error_as_with_dpkg(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    deb = debs.make("broken", member("./opt/"), member("./opt/one\n/etc/passwd", b"x"))
+    with pytest.raises(AssertionError, match="newline not allowed"):
+        dpkg(tmp_path / "theirs", "--unpack", deb)
+    with pytest.raises(CommandError) as caught:
+        unpacked(tree, [deb])
+    assert "broken.deb: " in caught.value.tail[-1]
+
+
+def test_a_control_file_cannot_pass_for_the_list_of_paths(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    assert_same(tree, tmp_path, [debs.make("lying", member("./opt/"), member("./opt/x", b"x"), list="/etc/passwd\n")])
+
+
+def test_a_trigger_with_a_path_for_a_name_stays_inside(debs: Debs, tree: Tree, outside: Path) -> None:
+    before = outside_of(tree)
+    deb = debs.make("odd", triggers=f"interest-noawait ../../../../..{outside}/made\n")
+    with contextlib.suppress(OSError):
+        unpacked(tree, [deb])
+    assert outside_of(tree) == before
+
+
+def cut(content: bytes, size_bytes: int) -> bytes:
+    return content[: len(content) - size_bytes]
+
+
+def flipped(content: bytes, place: float) -> bytes:
+    at = int(len(content) * place)
+    return content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :]
+
+
+DAMAGE: Mapping[str, Callable[[bytes], bytes]] = {
+    "empty": lambda _: b"",
+    "a page of a proxy": lambda _: b"<html></html>",
+    "cut short": lambda content: cut(content, len(content) // 3),
+    "without its last block": lambda content: cut(content, 512),
+    "a bit in the middle": lambda content: flipped(content, 0.5),
+    "a bit near the end": lambda content: flipped(content, 0.9),
+}
+
+
+def test_a_full_disk_is_an_error(debs: Debs, tree: Tree) -> None:
+    """Of a write for which there is only some room the kernel makes a short one."""
+    (tree.path / "opt").mkdir()
+    deb = debs.make("large", member("./opt/"), member("./opt/large", os.urandom(900_000)), ending="")
+    with mounted("tmpfs", tree.path / "opt", "tmpfs", 0, "size=500k"), pytest.raises(CommandError) as caught:
+        ahead.unpack(tree, [deb])
+    assert "large.deb: " in caught.value.tail[-1]
+
+
+@pytest.mark.parametrize("ending", [one for one in COMPRESS if one])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_package_is_an_error_that_names_it(damage: str, ending: str, debs: Debs, tree: Tree) -> None:
+    content = b"".join(hashlib.sha256(bytes([n % 256, n // 256])).digest() for n in range(4000))
+    paths = [
+        debs.make(name, member("./opt/"), member(f"./opt/{name}", content), ending=ending)
+        for name in ("good", "damaged")
+    ]
+    paths[1].write_bytes(DAMAGE[damage](paths[1].read_bytes()))
+    with pytest.raises(CommandError, match="unpacking packages") as caught:
+        ahead.unpack(tree, paths)
+    assert "damaged.deb: " in caught.value.tail[-1]
+
+
+@pytest.mark.parametrize("ending", COMPRESS)
+@pytest.mark.parametrize("cut_bytes", [0, 100])
+def test_a_data_tar_that_breaks_off_is_no_whole_one(ending: str, cut_bytes: int, debs: Debs, tree: Tree) -> None:
+    """The archive around it is whole: it was made so."""
+    whole = tar([member("./opt/"), member("./opt/one", b"1"), member("./opt/two", b"2")])
+    data = whole[: 3 * 512] + (b"garbage " * 64)[: 512 - cut_bytes]
+    deb = debs.make("halved", data=data, ending=ending)
+    with pytest.raises(CommandError) as caught:
+        ahead.unpack(tree, [deb])
+    assert "halved.deb: " in caught.value.tail[-1]
+
+
+def test_an_unknown_kind_of_member_is_an_error(debs: Debs, tree: Tree) -> None:
+    deb = debs.make("odd", member("./opt/"), member("./opt/odd", type=tarfile.FIFOTYPE), ending="")
+    content = bytearray(deb.read_bytes())
+    at = content.rindex(b"./opt/odd")
+    content[at + 156] = ord("Z")
+    header = content[at : at + 512]
+    header[148:156] = b" " * 8
+    content[at + 148 : at + 156] = f"{sum(header):06o}\0 ".encode()
+    deb.write_bytes(content)
+    with pytest.raises(CommandError) as caught:
+        ahead.unpack(tree, [deb])
+    assert "odd.deb: " in caught.value.tail[-1]

@@ -36,7 +36,7 @@ class Choices:
             return self._made[question]
         if self._use:
             try:
-                return tuple(_package(fields) for fields in json.loads(path.read_text(encoding="utf-8")))
+                return _packages(json.loads(path.read_text(encoding="utf-8")))
             except FileNotFoundError:
                 pass
             except (OSError, ValueError, TypeError, KeyError) as error:
@@ -53,6 +53,12 @@ class Choices:
         kept = sorted(self._directory.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in kept[limit:]:
             path.unlink(missing_ok=True)
+
+
+def _packages(answer: Any) -> tuple[Package, ...]:
+    if not isinstance(answer, list) or not all(isinstance(fields, dict) for fields in answer):
+        raise ValueError("it is no list of packages")
+    return tuple(_package(fields) for fields in answer)
 
 
 def _package(fields: dict[str, Any]) -> Package:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Callable
 
 import tenacity
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from fuel_image.archive import trust
 from fuel_image.archive.fetch import Fetcher, Wanted
@@ -148,7 +148,7 @@ def _content(compressed: bytes, ending: str, name: str) -> bytes:
     try:
         with _DECOMPRESS[ending](io.BytesIO(compressed)) as stream:
             content: bytes = stream.read(_INDEX_LIMIT_BYTES + 1).replace(b"\r\n", b"\n")
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, igzip_lib.IsalError, lzma.LZMAError) as error:  # type: ignore[misc]  # its stub is wrong
         raise ReleaseError(f"reading the package index {name}: {error}") from error
     if len(content) > _INDEX_LIMIT_BYTES:
         raise ReleaseError(f"reading the package index {name}: larger than {_INDEX_LIMIT_BYTES >> 20} MiB unpacked")

@@ -28,8 +28,9 @@ def begin(tree: Tree) -> None:
 
 def filters(tree: Tree) -> bool:
     """Tell whether dpkg in the tree leaves out files of packages (dpkg(1), --path-exclude)."""
-    settings = [tree.read(f"/etc/dpkg/dpkg.cfg.d/{name}") for name in tree.names("/etc/dpkg/dpkg.cfg.d")]
-    return any("path-exclude" in one for one in settings)
+    home = "/etc/dpkg"
+    files = [f"{home}/dpkg.cfg", *(f"{home}/dpkg.cfg.d/{name}" for name in tree.names(f"{home}/dpkg.cfg.d"))]
+    return any("path-exclude" in _read(tree, path) for path in files)
 
 
 def add(tree: Tree, packages: Sequence[Unpacked]) -> None:

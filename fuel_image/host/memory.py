@@ -16,11 +16,14 @@ from fuel_image.host.mounts import mounted
 LOG = logging.getLogger(__name__)
 
 _LEFT_FOR_OTHERS_BYTES = 1 << 30
+_MEMINFO = Path("/proc/meminfo")
+_OWN_CGROUP = Path("/proc/self/cgroup")
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def available_bytes() -> int:
     """Return how much memory can be had without swapping: the host's (proc_meminfo(5)), or less if a cgroup says so."""
-    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    lines = _MEMINFO.read_text(encoding="ascii").splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     host = int(fields["MemAvailable"].split()[0]) << 10
     return min([host, *_cgroup_headroom_bytes()])
@@ -28,8 +31,8 @@ def available_bytes() -> int:
 
 def _cgroup_headroom_bytes() -> Iterator[int]:
     """Give what is left of the limit of each cgroup (version 2) that we are in, from the innermost out."""
-    entry = next((line for line in _text(Path("/proc/self/cgroup")).splitlines() if line.startswith("0::/")), "")
-    inside = Path("/sys/fs/cgroup") / entry[len("0::/") :]
+    entry = next((line for line in _text(_OWN_CGROUP).splitlines() if line.startswith("0::/")), "")
+    inside = _CGROUPS / entry[len("0::/") :]
     for group in (inside, *inside.parents):
         limit, used = _text(group / "memory.max").strip(), _text(group / "memory.current").strip()
         if limit.isdigit() and used.isdigit():

@@ -51,3 +51,76 @@ def test_what_is_missing_is_named(opened: Maker) -> None:
         names(opened, [stanza("apt", Depends="x (>= 2) | y"), stanza("x", "1")])
     with pytest.raises(ResolveError, match="no repository holds apt"):
         names(opened, [stanza("vim")])
+
+
+def tail(opened: Maker, stanzas: list[str], base: list[str], *wishes: str, limit_bytes: int = 25) -> list[str]:
+    """Return the small wishes at the end; every package has 10 bytes if it does not say otherwise."""
+    repositories = opened(stanzas)
+    there = [package for package in map(repositories.candidate, base) if package is not None]
+    return [package.name for package in resolve.small_tail(repositories, there, wishes, limit_bytes)]
+
+
+CHAIN = [stanza("a"), stanza("b", Depends="c"), stanza("c"), stanza("d", Depends="e, f"), stanza("e"), stanza("f")]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "small"),
+    [
+        ([], []),
+        (["a"], ["a"]),
+        (["b"], ["b"]),
+        (["d"], []),
+        (["a", "b"], ["a", "b"]),
+        (["b", "a"], ["b", "a"]),
+        (["a", "d", "b"], ["b"]),
+        (["a", "b", "d"], []),
+        (["d", "a", "d"], ["a", "d"]),
+        (["a", "a=1", "b"], ["b"]),
+        (["a", "b", "a=1"], []),
+        (["a/noble", "a:amd64", "a"], ["a"]),
+        (["a", "unknown", "b"], ["b"]),
+    ],
+    ids=[
+        "nothing",
+        "one alone",
+        "one with what it needs",
+        "too much is needed",
+        "all",
+        "in their order",
+        "a large one in the middle ends what was before",
+        "a large one at the end leaves none",
+        "a large one is small once it is there",
+        "a version counts as large",
+        "a version at the end leaves none",
+        "so do a suite and an architecture",
+        "so does an unknown name",
+    ],
+)
+def test_the_small_wishes_at_the_end(wishes: list[str], small: list[str], opened: Maker) -> None:
+    assert tail(opened, CHAIN, [], *wishes) == small
+
+
+def test_what_is_there_already_takes_nothing(opened: Maker) -> None:
+    assert tail(opened, CHAIN, ["e"], "d") == ["d"]
+    assert tail(opened, CHAIN, ["e"], "e", "d") == ["e", "d"]
+
+
+def test_what_a_large_one_brought_is_there_for_the_next(opened: Maker) -> None:
+    assert tail(opened, [*CHAIN, stanza("g", Depends="d")], [], "d", "g") == ["g"]
+
+
+def test_the_limit_is_of_each_and_is_small_itself(opened: Maker) -> None:
+    texts = [stanza("a", Size="25"), stanza("b", Size="26")]
+    assert tail(opened, texts, [], "a", "a") == ["a", "a"]
+    assert tail(opened, texts, [], "b") == []
+    assert tail(opened, [*CHAIN, *(stanza(name) for name in "xyz")], [], "x", "y", "z") == ["x", "y", "z"]
+
+
+def test_a_wish_that_cannot_be_fulfilled_counts_as_large(opened: Maker) -> None:
+    texts = [*CHAIN, stanza("broken", Depends="nowhere")]
+    assert tail(opened, texts, [], "a", "broken", "b") == ["b"]
+    assert tail(opened, texts, [], "a", "broken") == []
+
+
+def test_a_virtual_package_counts_as_large(opened: Maker) -> None:
+    assert tail(opened, [*CHAIN, stanza("real", Provides="virtual")], [], "a", "virtual") == []

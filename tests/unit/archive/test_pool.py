@@ -1,0 +1,83 @@
+"""The store of fetched files."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from fuel_image.archive.pool import Pool
+from fuel_image.errors import HostError
+
+PATIENCE_SECONDS = 30
+SHA256 = hashlib.sha256(b"content").hexdigest()
+
+
+def test_those_who_want_the_same_files_at_the_same_time_bring_each_of_them_once(tmp_path: Path) -> None:
+    """As fetch.py does it. A place whose holder made it a member while one waited for its lock is no place."""
+    contents = [str(number).encode() for number in range(300)]
+    builders = 4
+    barrier = threading.Barrier(builders)
+    brought: list[bytes] = []
+
+    def build() -> None:
+        pool = Pool(tmp_path)
+        try:
+            for content in contents:
+                digest = hashlib.sha256(content).hexdigest()
+                barrier.wait(PATIENCE_SECONDS)
+                with pool.incoming(digest) as part:
+                    if pool.holds(digest, len(content)):
+                        part.unlink(missing_ok=True)
+                        continue
+                    assert part.read_bytes() == b""
+                    part.write_bytes(content)
+                    brought.append(content)
+                    pool.admit(part, digest)
+        except BaseException:
+            barrier.abort()
+            raise
+
+    with concurrent.futures.ThreadPoolExecutor(builders) as threads:
+        futures = [threads.submit(build) for _ in range(builders)]
+    errors = [future.exception() for future in futures]
+    assert errors == [None] * builders
+    assert sorted(brought) == sorted(contents)
+    assert sorted(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()) == sorted(contents)
+
+
+def test_what_a_killed_fetch_left_is_given_to_the_next(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    with pool.incoming(SHA256) as part:
+        part.write_bytes(b"con")
+    with pool.incoming(SHA256) as part:
+        assert part.read_bytes() == b"con"
+    assert not pool.holds(SHA256, 7)
+
+
+def test_a_member_of_another_size_is_none(tmp_path: Path) -> None:
+    pool = Pool(tmp_path)
+    with pool.incoming(SHA256) as part:
+        part.write_bytes(b"content")
+        pool.admit(part, SHA256)
+    os.utime(pool.path(SHA256), (1, 1))
+    assert pool.holds(SHA256, 7)
+    assert pool.path(SHA256).stat().st_mtime > 1
+    assert not pool.holds(SHA256, 8)
+    assert not pool.path(SHA256).exists()
+
+
+@pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 64 + "\n"])
+def test_what_is_no_digest_names_no_file(digest: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no SHA-256"):
+        Pool(tmp_path).path(digest)
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HostError, match="--cache-dir"), Pool(tmp_path / "file").incoming(SHA256):
+        pass

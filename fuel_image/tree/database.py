@@ -66,7 +66,7 @@ def _read(tree: Tree, path: str) -> str:
 def _status(package: Unpacked) -> str:
     lines = ["Status: install ok unpacked", *(line for line in package.control.split("\n") if line.strip())]
     if package.conffiles:
-        lines += ["Conffiles:", *(f" {path} newconffile" for path in package.conffiles)]
+        lines += ["Conffiles:", *(f" {path} newconffile {flag}".rstrip() for path, flag in package.conffiles.items())]
     return "\n".join(lines) + "\n\n"
 
 

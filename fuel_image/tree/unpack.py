@@ -53,13 +53,14 @@ class Known:
 class Unpacked:
     """What became of a package; with *left* it is not in dpkg's database.
 
-    *control* and *triggers* are control files of its own, *directories* those that it has, with mode, owner, group and
-    time, and *made* those of them that were not there.
+    *control* and *triggers* are control files of its own, *conffiles* the flags of these by path (deb-conffiles(5)),
+    empty for most, *directories* those that it has, with mode, owner, group and time, and *made* those of them that
+    were not there.
     """
 
     control: str
     left: bool = False
-    conffiles: list[str] = field(default_factory=list)
+    conffiles: dict[str, str] = field(default_factory=dict)
     triggers: str = ""
     paths: list[str] = field(default_factory=list)
     directories: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class _TakenError(Exception):
 def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
     """Unpack a package below the current root, which must be the tree's; with *everything* also one left for dpkg."""
     control = control_files(deb)
-    conffiles = [line.rstrip() for line in _text(control, "conffiles").split("\n") if line.startswith("/")]
+    conffiles = _conffiles(_text(control, "conffiles"))
     done = Unpacked(_text(control, "control"), False, conffiles, _text(control, "triggers"))
     done.left = "preinst" in control or os.path.lexists(f"{_INFO}/{qualified(done.control)}.list")
     if not done.left:
@@ -94,6 +95,11 @@ def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
 
 def _text(control: Mapping[str, ControlFile], name: str) -> str:
     return control[name].content.decode("utf-8", "surrogateescape") if name in control else ""
+
+
+def _conffiles(text: str) -> dict[str, str]:
+    lines = (line.rstrip().partition("/") for line in text.split("\n"))
+    return {slash + rest: flag.strip() for flag, slash, rest in lines if slash}
 
 
 def _unpack_data(

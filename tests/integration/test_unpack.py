@@ -332,6 +332,16 @@ def test_conffiles_are_put_in_place_by_configuring(debs: Debs, tree: Tree, tmp_p
     assert not list(tree.path.glob("etc/*.dpkg-*"))
 
 
+def test_a_conffile_that_is_to_be_removed(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    deb = debs.make(
+        "removing",
+        member("./etc/"),
+        member("./etc/kept", b"x"),
+        conffiles="/etc/kept\nremove-on-upgrade /etc/obsolete\n",
+    )
+    assert_same(tree, tmp_path, [deb])
+
+
 def test_control_files_and_fields(debs: Debs, tree: Tree, tmp_path: Path) -> None:
     fields = "Essential: yes\nMulti-Arch: foreign\nInstalled-Size: 7\nPriority: optional\nSection: misc\n"
     fields += "Homepage: http://mirror.example.org/\nProvides: other (= 1)\nX-Odd: caf\udce9\n"

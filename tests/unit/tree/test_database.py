@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,10 +28,10 @@ def unpacked(
     triggers: str = "",
     paths: Sequence[str] = (),
     fields: str = "",
-    conffiles: Sequence[str] = (),
+    conffiles: Mapping[str, str] | None = None,
 ) -> Unpacked:
     control = f"Package: {name}\nVersion: 1\nArchitecture: amd64\n{fields}"
-    return Unpacked(control, conffiles=list(conffiles), triggers=triggers, paths=list(paths))
+    return Unpacked(control, conffiles=dict(conffiles or {}), triggers=triggers, paths=list(paths))
 
 
 def noted(tree: Tree) -> dict[str, list[str]]:
@@ -45,11 +45,11 @@ def test_a_new_database_is_empty(tree: Tree) -> None:
 
 
 def test_packages_are_added_to_those_that_are_there(tree: Tree) -> None:
-    database.add(tree, [unpacked("a", conffiles=["/etc/a", "/etc/b c"])])
+    database.add(tree, [unpacked("a", conffiles={"/etc/a": "", "/etc/b c": "", "/etc/d": "remove-on-upgrade"})])
     database.add(tree, [unpacked("b", fields="Description: x\n y\n .\n z\n\n"), unpacked("c")])
     assert tree.read("/var/lib/dpkg/status") == (
         "Status: install ok unpacked\nPackage: a\nVersion: 1\nArchitecture: amd64\n"
-        "Conffiles:\n /etc/a newconffile\n /etc/b c newconffile\n\n"
+        "Conffiles:\n /etc/a newconffile\n /etc/b c newconffile\n /etc/d newconffile remove-on-upgrade\n\n"
         "Status: install ok unpacked\nPackage: b\nVersion: 1\nArchitecture: amd64\nDescription: x\n y\n .\n z\n\n"
         "Status: install ok unpacked\nPackage: c\nVersion: 1\nArchitecture: amd64\n\n"
     )

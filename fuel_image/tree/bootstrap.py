@@ -1,8 +1,7 @@
 """The first packages of an empty tree.
 
 Owns the way from nothing to a tree whose own dpkg and apt work, on a host that has neither: the base packages are
-unpacked by our own code, then the tree's dpkg configures them. The core packages are debootstrap's. It must not choose
-packages.
+unpacked by our own code, then the tree's dpkg configures them. It must not choose packages.
 """
 
 from __future__ import annotations
@@ -65,6 +64,9 @@ def install(chroot: Chroot, base: Sequence[Package], left: Sequence[Package], po
         if debs:
             chroot.run(*_DPKG, "--unpack", *debs.values(), doing="unpacking the base system with dpkg")
         core = [package.name for package in base if package.name in _CORE]
-        chroot.run(*_DPKG, "--configure", *core, doing="configuring the core of the base system", on_line=on_line)
+        # Nobody need say that he depends on what is essential (policy 3.8), which once configured serves him.
+        essential = [package.name for package in base if package.essential and package.name not in (*core, _FIRST)]
+        for names in filter(None, (core, essential)):
+            chroot.run(*_DPKG, "--configure", *names, doing="configuring the core of the base system", on_line=on_line)
         pending = ("--force-configure-any", "--configure", "--pending")
         chroot.run(*_DPKG, *pending, doing="configuring the base system", on_line=on_line)

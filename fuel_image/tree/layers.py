@@ -31,7 +31,7 @@ from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 """Changed whenever the same inputs would give another tree than before."""
 
 _FLAGS = kernel.MS_NODEV | kernel.MS_NOATIME

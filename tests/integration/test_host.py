@@ -118,7 +118,7 @@ def test_a_full_disk(tmp_path: Path, cache_dir: Path) -> None:
     argv += ["--work-dir", str(tmp_path / "work"), "--cache-dir", str(tmp_path / "cache"), request]
     ended = subprocess.run(argv, check=False, stderr=subprocess.PIPE, text=True)
     assert ended.returncode == 1, ended.stderr
-    assert "unpacking the base system: " in ended.stderr and "No space left on device" in ended.stderr
+    assert "unpacking packages: " in ended.stderr and "No space left on device" in ended.stderr
     assert list((tmp_path / "output").iterdir()) == []
 
 

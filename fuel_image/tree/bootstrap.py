@@ -18,8 +18,10 @@ from fuel_image.tree.root import Tree
 
 _FIRST = "base-passwd"
 """It makes the users and groups that other packages' scripts name."""
-_CORE = ("base-files", "dpkg", "libc6", "perl-base", "mawk", "debconf")
-"""Configured before all others, because the others' scripts use them without saying so."""
+_CORE = ("base-files", "dpkg", "libc6", "perl-base", "mawk", "debconf", "debianutils")
+"""Configured before all others, because the others' scripts use them without saying so: debootstrap's, and the one that
+makes /etc/shells, without which jammy's usrmerge fails.
+"""
 _MERGED = ("bin", "sbin", "lib")
 _MERGED_OF_ARCHITECTURE = {"amd64": ("lib64",), "ppc64el": ("lib64",)}
 _USR_IS_MERGED = ("usr-is-merged", "usrmerge")
@@ -64,9 +66,6 @@ def install(chroot: Chroot, base: Sequence[Package], left: Sequence[Package], po
         if debs:
             chroot.run(*_DPKG, "--unpack", *debs.values(), doing="unpacking the base system with dpkg")
         core = [package.name for package in base if package.name in _CORE]
-        # Nobody need say that he depends on what is essential (policy 3.8), which once configured serves him.
-        essential = [package.name for package in base if package.essential and package.name not in (*core, _FIRST)]
-        for names in filter(None, (core, essential)):
-            chroot.run(*_DPKG, "--configure", *names, doing="configuring the core of the base system", on_line=on_line)
+        chroot.run(*_DPKG, "--configure", *core, doing="configuring the core of the base system", on_line=on_line)
         pending = ("--force-configure-any", "--configure", "--pending")
         chroot.run(*_DPKG, *pending, doing="configuring the base system", on_line=on_line)

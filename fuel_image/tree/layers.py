@@ -31,7 +31,7 @@ from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 """Changed whenever the same inputs would give another tree than before."""
 
 _FLAGS = kernel.MS_NODEV | kernel.MS_NOATIME

@@ -85,6 +85,8 @@ def _run(place: Place, rounds: int, only: str, file: Path) -> None:
     ready = [scenario for scenario in scenarios if _prepared(scenario, results)]
     for number in range(1, rounds + 1):
         for scenario in ready:
+            if scenario.once and number > 1:
+                continue
             LOG.info("round %d of %d: %s ...", number, rounds, scenario.name)
             _measure(scenario, number, results)
             file.write_text(json.dumps(results, indent=1), encoding="utf-8")

@@ -26,6 +26,10 @@ _VERSIONS = {
 }
 
 
+_ONCE = ("diskimage-builder",)
+"""It takes longer than all others together."""
+
+
 def scenarios(place: Place) -> tuple[Scenario, ...]:
     """Return a scenario for every peer."""
     return tuple(
@@ -33,6 +37,7 @@ def scenarios(place: Place) -> tuple[Scenario, ...]:
             peer.name,
             functools.partial(_warm, place, peer),
             functools.partial(_run, place, peer),
+            once=peer.name in _ONCE,
         )
         for peer in PEERS
     )

@@ -40,8 +40,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A name; what is done once before, untimed; and what is measured in every round."""
+    """A name; what is done once before, untimed; and what is measured in every round, or with *once* in the first."""
 
     name: str
     prepare: Callable[[], None]
     run: Callable[[], Run]
+    once: bool = False

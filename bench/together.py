@@ -42,7 +42,9 @@ VARIANTS = (
 def scenarios(place: Place) -> tuple[Scenario, ...]:
     """Return a scenario for each number of builds and each state of the cache."""
     return tuple(
-        Scenario(variant.name, functools.partial(ours.filled, place), functools.partial(_run, place, variant))
+        Scenario(
+            variant.name, functools.partial(ours.filled, place), functools.partial(_run, place, variant), once=True
+        )
         for variant in VARIANTS
     )
 

@@ -103,7 +103,7 @@ def step(title: str, *, total_items: int = 0) -> Iterator[Step]:
     """Name what the block does; when it ends well, log how long it took."""
     # What runs in a thread of its own runs beside a step of the main one, whichever of them began first.
     thread = threading.current_thread()
-    above = sum(1 for one in _record.open if one.thread is thread)
+    above = sum(1 for one in tuple(_record.open) if one.thread is thread)
     depth = above + (thread is not threading.main_thread())
     current = Step(title, total_items=total_items, depth=depth, thread=thread)
     _record.open.append(current)

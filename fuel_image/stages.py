@@ -20,7 +20,7 @@ from fuel_image.archive.choices import Choices
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.packages import Package
 from fuel_image.archive.repositories import Repositories
-from fuel_image.host import kernel
+from fuel_image.host import command, kernel
 from fuel_image.host.mounts import bound
 from fuel_image.plan import Plan
 from fuel_image.progress import step
@@ -140,6 +140,7 @@ def _beside(task: Callable[[threading.Event], None]) -> Iterator[None]:
             yield
         except BaseException:
             stopped.set()
+            command.end_running()
             raise
         future.result()
 

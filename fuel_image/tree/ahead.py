@@ -14,8 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from fuel_image.host import preflight
-from fuel_image.host.command import run
+from fuel_image.host import command, preflight
 from fuel_image.tree.chroot import PACKAGE_PARENT
 from fuel_image.tree.root import Tree
 from fuel_image.tree.unpack import Unpacked
@@ -36,8 +35,12 @@ def unpack(tree: Tree, debs: Sequence[Path], *, everything: bool = False) -> lis
         loads[least] += deb.stat().st_size
     done: dict[str, Unpacked] = {}
     with concurrent.futures.ThreadPoolExecutor(workers) as threads:
-        for some in threads.map(lambda share: _run(tree, share, everything), shares):
-            done.update(some)
+        try:
+            for some in threads.map(lambda share: _run(tree, share, everything), shares):
+                done.update(some)
+        except BaseException:
+            command.end_running()
+            raise
     unpacked = [done[str(deb)] for deb in debs]
     _settle_directories(tree, unpacked)
     return unpacked
@@ -47,7 +50,7 @@ def _run(tree: Tree, debs: Sequence[Path], everything: bool) -> dict[str, Unpack
     if not debs:
         return {}
     with tempfile.NamedTemporaryFile("r", encoding="ascii") as report:
-        run(
+        command.run(
             *(sys.executable, "-m", "fuel_image.tree.unpack", tree.path, report.name),
             *(["--all"] if everything else []),
             doing="unpacking packages",

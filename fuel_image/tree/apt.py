@@ -162,7 +162,7 @@ def install(
             left = [package for package, one in zip(chosen, done) if one.left]
     with step(f"Installing {len(chosen)} packages", total_items=len(chosen)) as installing:
         # To apt the tree looks like one in which an installation broke off: it wants to be told the way out.
-        deferred.set_up(chroot).run(
+        deferred.set_up(chroot, frozenset(package.name for package in chosen)).run(
             *("apt-get", "--no-download", "install", "--", *packages, *(package.name for package in left)),
             doing="installing packages",
             advice="the lines above are the packages' own; the log file has all of them",

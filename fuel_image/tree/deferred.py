@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from fuel_image.host import preflight
+from fuel_image.host import command, preflight
 from fuel_image.host.command import PATH
 from fuel_image.tree.chroot import Chroot
 
@@ -37,21 +37,37 @@ _SSH_KEYGEN = """\
 case " $* " in *" -f /etc/ssh/ssh_host_"*) exit 0 ;; esac
 exec /usr/bin/ssh-keygen "$@"
 """
-_STAND_INS = {
-    "update-initramfs": _UPDATE_INITRAMFS,
-    "py3compile": _NOTE + "\n",
-    "ssh-keygen": _SSH_KEYGEN,
-}
 
 
-def set_up(chroot: Chroot) -> Chroot:
-    """Put the stand-ins into the tree's /run and return a way to run programs that finds them first."""
+@dataclass(frozen=True)
+class _StandIn:
+    """What stands in for the *program*, which one of *packages* brings."""
+
+    program: str
+    script: str
+    packages: tuple[str, ...]
+
+
+_STAND_INS = (
+    _StandIn("/usr/sbin/update-initramfs", _UPDATE_INITRAMFS, ("initramfs-tools", "dracut")),
+    _StandIn("/usr/bin/py3compile", _NOTE + "\n", ("python3-minimal",)),
+    _StandIn("/usr/bin/ssh-keygen", _SSH_KEYGEN, ("openssh-client",)),
+)
+
+
+def set_up(chroot: Chroot, coming: frozenset[str]) -> Chroot:
+    """Put the stand-ins into the tree's /run and return a way to run programs that finds them first.
+
+    Only what is in the tree, or comes with one of the packages named in *coming*, has a stand-in: scripts ask whether
+    there is such a program.
+    """
     directory = chroot.tree.path / _DIRECTORY.lstrip("/")
     directory.mkdir()
-    for name, script in _STAND_INS.items():
-        path = directory / name
-        path.write_text(f"#!/bin/sh\n{script}", encoding="ascii")
-        path.chmod(0o755)
+    for one in _STAND_INS:
+        if chroot.tree.exists(one.program) or not coming.isdisjoint(one.packages):
+            path = directory / one.program.rpartition("/")[2]
+            path.write_text(f"#!/bin/sh\n{one.script}", encoding="ascii")
+            path.chmod(0o755)
     return replace(chroot, environment={**chroot.environment, "PATH": DPKG_PATH})
 
 
@@ -61,8 +77,12 @@ def run(chroot: Chroot) -> None:
     What is compiled does not go into an initial RAM disk: those need not wait for it.
     """
     with concurrent.futures.ThreadPoolExecutor(preflight.cpus()) as lanes:
-        for lane in [lanes.submit(_compile_modules, chroot), lanes.submit(_make_initial_ram_disks, chroot)]:
-            lane.result()
+        try:
+            for lane in [lanes.submit(_compile_modules, chroot), lanes.submit(_make_initial_ram_disks, chroot)]:
+                lane.result()
+        except BaseException:
+            command.end_running()
+            raise
 
 
 def _compile_modules(chroot: Chroot) -> None:

@@ -13,7 +13,6 @@ of the tree. With ``--all`` it unpacks what is left for dpkg too, so that progra
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -23,15 +22,14 @@ from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from fuel_image.archive import stanza
 from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member, opened
+from fuel_image.tree.members import TakenError, make, make_directory, path_of, target_of
 
 _HOME = "/var/lib/dpkg"
 _INFO = f"{_HOME}/info"
-_COPY_BYTES = 1 << 20
-_NEW_CONFFILE = ".dpkg-new"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 """Debian Policy 5.6.1; architectures look like this too."""
 
@@ -67,10 +65,6 @@ class Unpacked:
     made: list[str] = field(default_factory=list)
 
 
-class _TakenError(Exception):
-    """A path is there already, and is no directory."""
-
-
 def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
     """Unpack a package below the current root, which must be the tree's; with *everything* also one left for dpkg."""
     control = control_files(deb)
@@ -82,7 +76,7 @@ def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
         try:
             digests = None if "md5sums" in control else dict[str, str]()
             _unpack_data(deb, done, written, known, digests)
-        except _TakenError:
+        except TakenError:
             for path in reversed(written):
                 os.unlink(path)
             done.left = True
@@ -115,25 +109,25 @@ def _unpack_data(
     renamed: Collection[str] = () if replace else frozenset(done.conffiles)
     done.paths.clear()
 
-    def make(member: tarfile.TarInfo) -> None:
-        path = _path(member.name)
+    def place(member: tarfile.TarInfo) -> None:
+        path = path_of(member.name)
         done.paths.append(path)
         if path in known.special and not replace:
-            raise _TakenError
+            raise TakenError
         if member.isdir():
             done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
-            if _make_directory(path, member):
+            if make_directory(path, member):
                 done.made.append(path)
             return
-        target = _target(path, renamed)
+        target = target_of(path, renamed)
         if replace and os.path.lexists(target):
             if os.path.isdir(target):
                 return  # /bin may be a directory where this package has a link; dpkg will know
             os.unlink(target)
         try:
-            _make(tar.extractfile(member) if member.isreg() else None, member, target, renamed, digests)
+            make(tar.extractfile(member) if member.isreg() else None, member, target, renamed, digests)
         except FileExistsError as error:
-            raise _TakenError from error
+            raise TakenError from error
         written.append(target)
 
     with opened(data_member(deb)) as tar:
@@ -145,77 +139,9 @@ def _unpack_data(
             if member.issym():
                 links.append(member)  # dpkg makes them last, too
             else:
-                make(member)
+                place(member)
         for member in links:
-            make(member)
-
-
-def _path(name: str) -> str:
-    """Return the absolute path of a member of this name."""
-    if "\n" in name:
-        raise DebError(f"{name!r}: a line break in a path, which dpkg does not take either")
-    return os.path.normpath("/" + name.lstrip("/"))
-
-
-def _target(path: str, renamed: Collection[str]) -> str:
-    return path + _NEW_CONFFILE if path in renamed else path
-
-
-def _make_directory(path: str, member: tarfile.TarInfo) -> bool:
-    """Make a directory and tell whether it is new: one that is there, or a link to one, stays as it is."""
-    try:
-        os.mkdir(path)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise _TakenError from None
-        return False
-    os.chown(path, member.uid, member.gid)
-    os.chmod(path, member.mode)
-    os.utime(path, (member.mtime, member.mtime))
-    return True
-
-
-def _make(
-    content: IO[bytes] | None,
-    member: tarfile.TarInfo,
-    target: str,
-    renamed: Collection[str],
-    digests: dict[str, str] | None,
-) -> None:
-    """Make what is no directory; raise FileExistsError if there is anything at *target*."""
-    path = _path(member.name)
-    if content is not None:
-        digest = None if digests is None else hashlib.md5(usedforsecurity=False)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            while chunk := content.read(_COPY_BYTES):
-                file.write(chunk)
-                if digest is not None:
-                    digest.update(chunk)
-            file.flush()  # what is written later would change the time
-            os.fchown(descriptor, member.uid, member.gid)
-            os.fchmod(descriptor, member.mode)
-            os.utime(descriptor, (member.mtime, member.mtime))
-        if digests is not None and digest is not None:
-            digests[path] = digest.hexdigest()
-        return
-    if member.islnk():
-        first = _path(member.linkname)
-        os.link(_target(first, renamed), target, follow_symlinks=False)
-        if digests is not None and first in digests:
-            digests[path] = digests[first]
-        return
-    if member.issym():
-        os.symlink(member.linkname, target)
-        os.lchown(target, member.uid, member.gid)
-    else:
-        kinds = {tarfile.FIFOTYPE: 0o010000, tarfile.CHRTYPE: 0o020000, tarfile.BLKTYPE: 0o060000}
-        if member.type not in kinds:
-            raise DebError(f"{member.name}: unknown type of member")
-        os.mknod(target, kinds[member.type] | 0o600, os.makedev(member.devmajor, member.devminor))
-        os.chown(target, member.uid, member.gid)
-        os.chmod(target, member.mode)
-    os.utime(target, (member.mtime, member.mtime), follow_symlinks=False)
+            place(member)
 
 
 def _register(control: Mapping[str, ControlFile], done: Unpacked, digests: Mapping[str, str] | None) -> None:

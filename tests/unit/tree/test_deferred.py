@@ -13,6 +13,8 @@ from fuel_image.tree import deferred
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.root import Tree
 
+EVERY = frozenset({"initramfs-tools", "python3-minimal", "openssh-client"})
+
 
 class Fake(Chroot):
     """A chroot that notes what would be run in it."""
@@ -106,7 +108,7 @@ def test_a_program_that_is_not_in_the_tree_is_not_run(chroot: Fake) -> None:
 def test_programs_of_packages_find_the_stand_ins_first(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     before = Chroot(Tree(tmp_path), "/run/lib.so", {"A": "B"})
-    after = deferred.set_up(before)
+    after = deferred.set_up(before, EVERY)
     assert (after.tree, after.preload) == (before.tree, before.preload)
     assert after.environment == {"A": "B", "PATH": deferred.DPKG_PATH}
     assert deferred.DPKG_PATH.split(":")[0] == "/run/deferred"
@@ -117,6 +119,14 @@ def test_programs_of_packages_find_the_stand_ins_first(tmp_path: Path) -> None:
     ]
 
 
+def test_scripts_find_no_program_that_will_not_be_there(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "usr/bin").mkdir(parents=True)
+    (tmp_path / "usr/bin/ssh-keygen").touch()
+    deferred.set_up(Chroot(Tree(tmp_path)), frozenset({"acl", "python3-minimal"}))
+    assert {path.name for path in (tmp_path / "run/deferred").iterdir()} == {"py3compile", "ssh-keygen"}
+
+
 class Scripts:
     """The stand-ins in a directory of their own: paths in them are moved there; real programs say that they ran."""
 
@@ -124,7 +134,7 @@ class Scripts:
         self._top = top
         for name in ("run", "usr/sbin", "usr/bin", "etc/kernel/postinst.d", "boot/grub"):
             (top / name).mkdir(parents=True)
-        deferred.set_up(Chroot(Tree(top)))
+        deferred.set_up(Chroot(Tree(top)), EVERY)
         for path in (top / "run/deferred").iterdir():
             text = path.read_text()
             for place in ("/run/deferred", "/usr/", "/etc/kernel/", "/boot/"):

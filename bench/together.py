@@ -35,7 +35,7 @@ class Variant:
 VARIANTS = (
     Variant("two together", 2, pooled=True),
     Variant("four together", 4, pooled=True),
-    Variant("two together, cold", 2, pooled=False),
+    Variant("two together from nothing", 2, pooled=False),
 )
 
 

@@ -23,7 +23,7 @@ from fuel_image.archive.repositories import Repositories
 from fuel_image.archive.trust import Answer
 from fuel_image.host import preflight
 from fuel_image.host.turns import turn
-from fuel_image.host.workspace import workspace
+from fuel_image.host.workspace import keep_newest, workspace
 from fuel_image.plan import Plan
 from fuel_image.progress import step
 from fuel_image.publish import Artifact, reveal_set, staged
@@ -39,7 +39,7 @@ from fuel_image.tree.times import Times
 _LAYERS_LIMIT_BYTES = 20 << 30
 _POOL_LIMIT_BYTES = 10 << 30
 """What the kept layers and the fetched files may take; what was used longest ago goes first."""
-_CHOICES_LIMIT = 1000
+_KEPT_FILES = {"choices": 1000, "apt": 4}
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,9 @@ def build(plan: Plan, places: Places) -> Built | AlreadyBuilt:
             last.file.write(metadata.written(record).encode())
             reveal_set(request.output, images, last)
     this.store.prune(_LAYERS_LIMIT_BYTES)
-    this.choices.prune(_CHOICES_LIMIT)
     fetcher.pool.prune(_POOL_LIMIT_BYTES)
+    for name, limit in _KEPT_FILES.items():
+        keep_newest(places.cache_dir / name, limit)
     return Built(artifacts, request.metadata_path, len(inventory))
 
 
@@ -121,7 +122,8 @@ def _ready(
     question = layers.digest(["eatmydata", repositories.state()])
     library = choices.recalled(question, lambda: eatmydata.packages(repositories))
     plan = _informed(plan, repositories)
-    this = Build(plan, fetcher, repositories, store, choices, _times(plan, repositories), library, work)
+    digests = places.cache_dir / "apt" if places.use_cache else None
+    this = Build(plan, fetcher, repositories, store, choices, _times(plan, repositories), library, digests, work)
     return this, _wishes(plan, repositories)
 
 

@@ -47,6 +47,7 @@ class Build:
     choices: Choices
     times: Times
     eatmydata: Sequence[Package]
+    digests: Path | None
     work: Path
 
 
@@ -109,7 +110,7 @@ def _base_system(this: Build, base: tuple[Package, ...], wishes: Sequence[str]) 
         def go_on(stopped: threading.Event) -> None:
             def ask() -> Sequence[Package]:
                 with step("Choosing packages"):
-                    return apt.choose(inside, this.repositories, wishes, base)
+                    return apt.choose(inside, this.repositories, wishes, digested=_digested(this, base), installed=base)
 
             _fetch(this, "Fetching packages", _chosen(this, base, wishes, ask), stopped)
 
@@ -151,7 +152,7 @@ def _with_packages(this: Build, name: str, below: Stage, wishes: Sequence[str]) 
 
     def ask() -> Sequence[Package]:
         with step("Choosing packages"), _chroot_on(this, below.layer) as inside:
-            return apt.choose(inside, this.repositories, wishes)
+            return apt.choose(inside, this.repositories, wishes, digested=_digested(this, below.packages))
 
     chosen = _chosen(this, below.packages, wishes, ask)
 
@@ -166,6 +167,12 @@ def _with_packages(this: Build, name: str, below: Stage, wishes: Sequence[str]) 
     inputs = {"packages": [package.identity for package in chosen], "wishes": wishes}
     with this.store.layer(name, inputs, below.layer, make) as layer:
         yield Stage(layer, (*below.packages, *chosen))
+
+
+def _digested(this: Build, installed: Sequence[Package]) -> Path | None:
+    """Return where is kept what the apt among the packages makes of the indices."""
+    apts = [one.identity for one in installed if one.name == "apt"]
+    return this.digests and this.digests / layers.digest([apts, this.repositories.state()])
 
 
 @contextmanager

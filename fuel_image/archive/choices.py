@@ -48,12 +48,6 @@ class Choices:
         os.replace(file.name, path)
         return answer
 
-    def prune(self, limit: int) -> None:
-        """Forget the answers that were given longest ago, until at most *limit* are left."""
-        kept = sorted(self._directory.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in kept[limit:]:
-            path.unlink(missing_ok=True)
-
 
 def _packages(answer: Any) -> tuple[Package, ...]:
     if not isinstance(answer, list) or not all(isinstance(fields, dict) for fields in answer):

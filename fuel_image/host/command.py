@@ -31,6 +31,9 @@ LOG = logging.getLogger(__name__)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where host tools are looked for. Set here because a caller's may be minimal: MCollective's lacks /sbin."""
 
+PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent.parent)
+"""What PYTHONPATH must hold for a program that is one of our own modules."""
+
 TAIL_LINES = 20
 _LONGEST_LINE = 2000
 _CHUNK_BYTES = 512  # a few lines, so that progress is seen; larger lines are cut, not kept

@@ -75,6 +75,13 @@ def _remove_stale(work_dir: Path) -> None:
             continue  # a build lives there
 
 
+def keep_newest(directory: Path, limit: int) -> None:
+    """Remove all but the *limit* newest files of a directory, which need not exist."""
+    files = sorted(directory.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in files[limit:]:
+        path.unlink(missing_ok=True)
+
+
 def remove_tree(path: Path) -> None:
     """Delete a directory tree; refuse if anything is mounted in it."""
     inside = mounts_below(path)

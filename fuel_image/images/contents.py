@@ -7,19 +7,24 @@ directories; and the inventory of a view, from which sizes are computed and agai
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fuel_image.host.mounts import bound
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One path of a view: what a check compares. *detail* is a file's size, a link's target or a device's number."""
+class Entry(NamedTuple):
+    """One path of a view: what a check compares. *detail* is a file's size, a link's target or a device's number.
+
+    A tuple, for there are as many as files: making them is most of the time that an inventory takes.
+    """
 
     mode: int
     uid: int
@@ -73,25 +78,24 @@ def view(root: Path, mount: str, mounts: Sequence[str], workspace: Path) -> Iter
 
 def take(top: Path) -> Inventory:
     """Walk a view and take its inventory."""
-    entries: dict[str, Entry] = {}
+    entries = {".": _entry(os.fspath(top), os.lstat(top))}
     seen: set[int] = set()
     file_bytes: list[int] = []
     directory_bytes: list[int] = []
     long_links = 0
-    waiting = [(".", os.lstat(top))]
-    entries["."] = _entry(os.fspath(top), waiting[0][1])
+    waiting = [""]
     while waiting:
-        relative, _ = waiting.pop()
+        prefix = waiting.pop()
         names = 0
-        with os.scandir(top if relative == "." else os.path.join(top, relative)) as scanned:
+        with os.scandir(os.path.join(top, prefix)) as scanned:
             for item in scanned:
+                path = prefix + item.name
                 # A scandir entry's own stat does not cross onto what is mounted there; os.lstat does.
-                found = os.lstat(item.path)
-                path = item.name if relative == "." else f"{relative}/{item.name}"
+                found = os.lstat(item.path) if item.is_dir(follow_symlinks=False) else item.stat(follow_symlinks=False)
                 entries[path] = entry = _entry(item.path, found)
                 names += _NAME_OVERHEAD_BYTES + (len(os.fsencode(item.name)) + 3 & ~3)
                 if stat.S_ISDIR(found.st_mode):
-                    waiting.append((path, found))
+                    waiting.append(f"{path}/")
                 elif found.st_nlink > 1 and found.st_ino in seen:
                     continue
                 elif stat.S_ISREG(found.st_mode):
@@ -100,8 +104,7 @@ def take(top: Path) -> Inventory:
                     long_links += 1
                 seen.add(found.st_ino)
         directory_bytes.append(names)
-    inodes = len(seen) + 1
-    return Inventory(entries, inodes, file_bytes, directory_bytes, long_links)
+    return Inventory(entries, len(seen) + 1, file_bytes, directory_bytes, long_links)
 
 
 def _entry(path: str, found: os.stat_result) -> Entry:
@@ -113,3 +116,14 @@ def _entry(path: str, found: os.stat_result) -> Entry:
     elif stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         detail = found.st_rdev
     return Entry(found.st_mode, found.st_uid, found.st_gid, int(found.st_mtime), detail)
+
+
+def main(arguments: list[str]) -> int:
+    """Take the inventory of the view at ``arguments[0]`` and leave its entries in the file ``arguments[1]``."""
+    with open(arguments[1], "wb") as out:
+        pickle.dump({path: tuple(entry) for path, entry in take(Path(arguments[0])).entries.items()}, out)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

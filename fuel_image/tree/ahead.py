@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fuel_image.host import command, preflight
-from fuel_image.tree.chroot import PACKAGE_PARENT
 from fuel_image.tree.root import Tree
 from fuel_image.tree.unpack import Unpacked
 
@@ -55,7 +54,7 @@ def _run(tree: Tree, debs: Sequence[Path], everything: bool) -> dict[str, Unpack
             *(["--all"] if everything else []),
             doing="unpacking packages",
             stdin="\n".join(str(deb) for deb in debs),
-            env={"PYTHONPATH": PACKAGE_PARENT},
+            env={"PYTHONPATH": command.PACKAGE_PARENT},
         )
         return {path: Unpacked(**fields) for path, fields in json.load(report).items()}
 

@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import re
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from fuel_image.archive.packages import Package
@@ -94,14 +98,16 @@ def _place_lists(repository: OpenRepository, lists: Path, only: Sequence[Package
     suite = f"dists/{request.suite}/" if request.components else request.suite.lstrip("/")
     prefix = f"{_host(repository)}/{suite}"
     if repository.release is not None:
-        _list_path(lists, f"{prefix}Release").write_text(repository.release.text, encoding="utf-8")
+        _write_list(lists, f"{prefix}Release", repository.release.text.encode())
     for index in repository.indices:
         content = index.content if only is None else b"\n".join(index.stanzas(only))
-        _list_path(lists, f"{prefix}{index.label}Packages").write_bytes(content)
+        _write_list(lists, f"{prefix}{index.label}Packages", content)
 
 
-def _list_path(lists: Path, uri: str) -> Path:
-    return lists / uri.replace("_", "%5f").replace("/", "_")
+def _write_list(lists: Path, uri: str, content: bytes) -> None:
+    path = lists / uri.replace("_", "%5f").replace("/", "_")
+    path.write_bytes(content)
+    os.utime(path, (1, 1))  # by size and time apt tells whether it knows an index
 
 
 def check_names(repositories: Repositories, packages: Sequence[str], *, path: str = "$.packages") -> None:
@@ -122,14 +128,42 @@ def check_names(repositories: Repositories, packages: Sequence[str], *, path: st
 
 
 def choose(
-    chroot: Chroot, repositories: Repositories, packages: Sequence[str], installed: Sequence[Package] | None = None
+    chroot: Chroot,
+    repositories: Repositories,
+    packages: Sequence[str],
+    *,
+    digested: Path | None,
+    installed: Sequence[Package] | None = None,
 ) -> list[Package]:
     """Have apt say which packages it would fetch to install *packages* and what they need.
 
-    With *installed* it takes these for installed, and not what dpkg says, which may be at it. Raises CommandError with
-    apt's own words when the packages cannot be installed together.
+    *digested* is where what apt makes of the indices is kept for the next time. With *installed* it takes these for
+    installed, and not what dpkg says, which may be at it. Raises CommandError with apt's own words when the packages
+    cannot be installed together.
     """
     _configure(chroot, repositories)
+    with _kept(chroot, digested):
+        return _choose(chroot, repositories, packages, installed)
+
+
+@contextmanager
+def _kept(chroot: Chroot, digested: Path | None) -> Iterator[None]:
+    """Give apt what it made of the same indices before, which it checks; keep what it makes of them now."""
+    own = chroot.tree.path / _HOME.lstrip("/") / "cache/srcpkgcache.bin"
+    known = digested is not None and digested.exists()
+    if digested is not None and known:
+        shutil.copyfile(digested, own)
+    yield
+    if digested is not None and not known and own.exists():
+        digested.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=digested.parent, delete=False) as file, own.open("rb") as made:
+            shutil.copyfileobj(made, file)
+        os.replace(file.name, digested)
+
+
+def _choose(
+    chroot: Chroot, repositories: Repositories, packages: Sequence[str], installed: Sequence[Package] | None
+) -> list[Package]:
     options: list[str] = []
     if installed is not None:
         status = b"\n".join(b"Status: install ok installed\n" + one for one in repositories.stanzas(installed))

@@ -10,19 +10,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Callable
 
-import fuel_image
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
-from fuel_image.host.command import PATH, Output, run
+from fuel_image.host.command import PACKAGE_PARENT, PATH, Output, run
 from fuel_image.tree.root import Tree
 
 POOL = "/run/pool"
 """Where the pool of fetched packages is seen in the tree, read-only."""
 
-PACKAGE_PARENT = str(Path(fuel_image.__file__).resolve().parent.parent)
 _ENVIRONMENT = {
     "PATH": PATH,
     "HOME": "/root",

@@ -21,12 +21,14 @@ DPKG_PATH = f"{_DIRECTORY}:{PATH}"
 _NOTE = f"""printf '%s\\n' "$*" >> {_DIRECTORY}/$(basename "$0").calls"""
 
 # Kernel hooks that run after an initial RAM disk was made may want it (a boot loader's): unless we know that they do
-# not, it is made at once. zz-update-grub does nothing without a grub.cfg.
+# not, it is made at once. Names with a dot, as a conffile has that waits to be put in place, are no hooks (run-parts(8)).
+# zz-update-grub does nothing without a grub.cfg.
 _UPDATE_INITRAMFS = f"""\
 case "$1" in -c | -u) ;; *) exec /usr/sbin/update-initramfs "$@" ;; esac
 for hook in /etc/kernel/postinst.d/*; do
     case "${{hook##*/}}" in
-    initramfs-tools | xx-update-initrd-links | unattended-upgrades | update-notifier | dracut | '*') ;;
+    *[!a-zA-Z0-9_-]*) ;;
+    initramfs-tools | xx-update-initrd-links | unattended-upgrades | update-notifier | dracut) ;;
     zz-update-grub) [ ! -e /boot/grub/grub.cfg ] || exec /usr/sbin/update-initramfs "$@" ;;
     *) exec /usr/sbin/update-initramfs "$@" ;;
     esac

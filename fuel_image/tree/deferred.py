@@ -21,7 +21,7 @@ DPKG_PATH = f"{_DIRECTORY}:{PATH}"
 _NOTE = f"""printf '%s\\n' "$*" >> {_DIRECTORY}/$(basename "$0").calls"""
 
 # Kernel hooks that run after an initial RAM disk was made may want it (a boot loader's): unless we know that they do
-# not, it is made at once. A name with a dot, as a conffile has that waits to be put in place, is no hook (run-parts(8)).
+# not, it is made at once. A name with a dot, such as that of a conffile not yet in place, is no hook (run-parts(8)).
 # zz-update-grub does nothing without a grub.cfg.
 _UPDATE_INITRAMFS = f"""\
 case "$1" in -c | -u) ;; *) exec /usr/sbin/update-initramfs "$@" ;; esac

@@ -99,7 +99,7 @@ def test_a_host_key_is_not_made(kind: str, scripts: Scripts) -> None:
     assert scripts.call("ssh-keygen", *arguments) == (0, [], [])
 
 
-@pytest.mark.parametrize("arguments", ["-f /root/.ssh/id -t rsa", "-l -f /etc/ssh/moduli", "-A", ""])
+@pytest.mark.parametrize("arguments", ["-f /etc/tunnel/key -t rsa", "-l -f /etc/ssh/moduli", "-A", ""])
 def test_any_other_key_is(arguments: str, scripts: Scripts) -> None:
     assert scripts.call("ssh-keygen", *arguments.split()) == (7, [], [arguments])
 

@@ -22,8 +22,9 @@ from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
 from fuel_image.archive.trust import Answer
 from fuel_image.host import preflight
+from fuel_image.host.files import keep_newest
 from fuel_image.host.turns import turn
-from fuel_image.host.workspace import keep_newest, workspace
+from fuel_image.host.workspace import workspace
 from fuel_image.plan import Plan
 from fuel_image.progress import step
 from fuel_image.publish import Artifact, reveal_set, staged

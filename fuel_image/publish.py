@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fuel_image.errors import BuildError, HostError
-from fuel_image.host.workspace import locked
+from fuel_image.host.files import locked
 from fuel_image.images.emit import Sums
 
 _READABLE_BY_ALL = 0o644  # nginx serves them as another user

@@ -10,13 +10,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Callable
 
 from fuel_image.archive.packages import Dependency, Package
+from fuel_image.host.files import appearing
 
 LOG = logging.getLogger(__name__)
 
@@ -42,10 +41,8 @@ class Choices:
             except (OSError, ValueError, TypeError, KeyError) as error:
                 LOG.warning("a remembered choice of packages was damaged (%s); it is made anew", error)
         answer = self._made[question] = tuple(ask())
-        self._directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self._directory, encoding="utf-8", delete=False) as file:
-            json.dump([dataclasses.asdict(package) for package in answer], file)
-        os.replace(file.name, path)
+        with appearing(path) as file:
+            file.write(json.dumps([dataclasses.asdict(package) for package in answer]).encode())
         return answer
 
 

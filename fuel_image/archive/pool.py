@@ -7,7 +7,7 @@ being there: the store may be emptied at any time between builds.
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import hashlib
 import logging
 import os
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fuel_image.errors import HostError
-from fuel_image.host.workspace import has_name
+from fuel_image.host.files import held
 
 LOG = logging.getLogger(__name__)
 
@@ -60,21 +60,15 @@ class Pool:
         Another build that wants the same file waits here, and then finds it.
         """
         part = self.path(sha256).with_suffix(_INCOMING)
-        while True:
+        with contextlib.ExitStack() as stack:
             try:
                 part.parent.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                stack.enter_context(held(part, 0o644))
             except OSError as error:
                 raise HostError(
                     f"writing to the package pool: {error}", advice="give another with --cache-dir"
                 ) from error
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if has_name(part, descriptor):  # else its holder made it a member while we waited
-                    yield part
-                    return
-            finally:
-                os.close(descriptor)
+            yield part
 
     def admit(self, part: Path, sha256: str) -> None:
         """Make a verified incoming file a member."""

@@ -6,16 +6,15 @@ it; the kernel drops the lock with the process, however that ends. It must not k
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fuel_image.errors import HostError
-from fuel_image.host.workspace import has_name
+from fuel_image.host.files import held
 
 LOG = logging.getLogger(__name__)
 
@@ -25,34 +24,13 @@ def turn(directory: Path, thing: Path) -> Iterator[None]:
     """Be, for the length of the block, the only one of those with the same *directory* who makes *thing*."""
     real = os.path.join(os.path.realpath(thing.parent), thing.name)
     path = directory / f"{hashlib.sha256(os.fsencode(real)).hexdigest()}.lock"
-    descriptor = _taken(path, thing)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)  # while it is ours: who waits for it sees that it is gone
-        os.close(descriptor)
-
-
-def _taken(path: Path, thing: Path) -> int:
-    """Return the open lock file once its lock is ours."""
-    waited = False
-    while True:
+    with ExitStack() as stack:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(held(path, 0o600, lambda: LOG.info("waiting for another build of %s", thing)))
         except OSError as error:
             raise HostError(f"locking {thing}: {error}", advice="give another --work-dir") from error
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not waited:
-                    LOG.info("waiting for another build of %s", thing)
-                waited = True
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if has_name(path, descriptor):
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)  # its holder removed it before it was ours: what has the name now is another
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # while it is ours: who waits for it sees that it is gone

@@ -17,32 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fuel_image.errors import BuildError, HostError
+from fuel_image.host.files import locked
 
 LOG = logging.getLogger(__name__)
 
 _PREFIX = "build-"
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of a file or directory that exists; without *wait*, raise BlockingIOError if it is taken.
-
-    The kernel drops the lock with the process, however that ends.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def has_name(path: Path, descriptor: int) -> bool:
-    """Tell whether an open file still is what *path* names: who waited for its lock may hold one that was replaced."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager
@@ -73,13 +52,6 @@ def _remove_stale(work_dir: Path) -> None:
                 remove_tree(path)
         except BlockingIOError:
             continue  # a build lives there
-
-
-def keep_newest(directory: Path, limit: int) -> None:
-    """Remove all but the *limit* newest files of a directory, which need not exist."""
-    files = sorted(directory.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[limit:]:
-        path.unlink(missing_ok=True)
 
 
 def remove_tree(path: Path) -> None:

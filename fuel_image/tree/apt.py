@@ -16,7 +16,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import OpenRepository, Repositories
 from fuel_image.errors import BuildError, Problem, RequestError
+from fuel_image.host.files import appearing
 from fuel_image.progress import step
 from fuel_image.tree import ahead, database, deferred
 from fuel_image.tree.chroot import Chroot, visible
@@ -155,10 +155,8 @@ def _kept(chroot: Chroot, digested: Path | None) -> Iterator[None]:
         shutil.copyfile(digested, own)
     yield
     if digested is not None and not known and own.exists():
-        digested.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=digested.parent, delete=False) as file, own.open("rb") as made:
+        with appearing(digested) as file, own.open("rb") as made:
             shutil.copyfileobj(made, file)
-        os.replace(file.name, digested)
 
 
 def _choose(

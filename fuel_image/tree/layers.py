@@ -25,8 +25,9 @@ from typing import Any, Callable
 
 from fuel_image.errors import HostError
 from fuel_image.host import kernel
+from fuel_image.host.files import locked
 from fuel_image.host.mounts import bound, mounted
-from fuel_image.host.workspace import locked, remove_tree
+from fuel_image.host.workspace import remove_tree
 from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ are done. It must not fill the tree or give the files their names.
 
 from __future__ import annotations
 
-import concurrent.futures
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from fuel_image.errors import BuildError
 from fuel_image.host import command, memory, preflight
+from fuel_image.host.tasks import together
 from fuel_image.images import check, contents, ext, filled
 from fuel_image.images.emit import Sums, emit
 from fuel_image.images.filesystems import FILESYSTEMS
@@ -36,19 +36,11 @@ def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: 
         sources = [_Source(top, contents.take(top)) for top in views]
         needed = sum(_room_bytes(source) for source in sources)
         room = stack.enter_context(memory.scratch(work / "images", needed))
-        workers = stack.enter_context(concurrent.futures.ThreadPoolExecutor(preflight.cpus()))
+        tasks = stack.enter_context(together(preflight.cpus(), command.end_running))
         futures = [
-            workers.submit(_make_one, plan, image, source, out, room, epoch, making)
+            tasks.start(_make_one, plan, image, source, out, room, epoch, making)
             for image, source, out in zip(plan.images, sources, outs)
         ]
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                future.result()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            command.end_running()
-            raise
     return tuple(future.result() for future in futures)
 
 
@@ -103,10 +95,9 @@ def _make_one(
             image, source.top, source.inventory, kind=asked.format, label=asked.label, uuid=planned.uuid,
             reserve_bytes=reserve_bytes, linux=plan.suite.linux,
         )  # fmt: skip
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        checked = beside.submit(check.check, image, asked.format, source.inventory)
+    with together(1, command.end_running) as beside:
+        beside.start(check.check, image, asked.format, source.inventory)
         raw, packed = _written(image, asked.container, out, making)
-        checked.result()
     image.unlink()
     return Artifact(
         mount=asked.mount,

@@ -6,7 +6,6 @@ matter of the module whose noun it is. It must not make images.
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from fuel_image.archive.packages import Package
 from fuel_image.archive.repositories import Repositories
 from fuel_image.host import command, kernel
 from fuel_image.host.mounts import bound
+from fuel_image.host.tasks import together
 from fuel_image.plan import Plan
 from fuel_image.progress import step
 from fuel_image.tree import apt, bootstrap, chroot, eatmydata, layers, times
@@ -135,15 +135,14 @@ def _base_system(this: Build, base: tuple[Package, ...], wishes: Sequence[str]) 
 def _beside(task: Callable[[threading.Event], None]) -> Iterator[None]:
     """Do *task* beside the block; it is told when the block fails."""
     stopped = threading.Event()
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        future = executor.submit(task, stopped)
-        try:
-            yield
-        except BaseException:
-            stopped.set()
-            command.end_running()
-            raise
-        future.result()
+
+    def stop() -> None:
+        stopped.set()
+        command.end_running()
+
+    with together(1, stop) as tasks:
+        tasks.start(task, stopped)
+        yield
 
 
 @contextmanager

@@ -10,7 +10,6 @@ neither a hash mismatch nor a mirror in the middle of its sync), one that refuse
 from __future__ import annotations
 
 import collections
-import concurrent.futures
 import hashlib
 import logging
 import threading
@@ -25,6 +24,7 @@ import tenacity
 from fuel_image.archive.pool import Pool, sha256_of
 from fuel_image.archive.transport import Failure, Transport
 from fuel_image.errors import FetchError, redact
+from fuel_image.host.tasks import together
 from fuel_image.progress import Step
 from fuel_image.request import Proxies
 
@@ -95,22 +95,9 @@ class Fetcher:
         stopped = stopped or threading.Event()
         absent = {one for one in wanted if not self.pool.holds(one.sha256, one.size_bytes)}
         step.total_bytes += sum(one.size_bytes for one in absent)
-        workers = concurrent.futures.ThreadPoolExecutor(WORKERS)
-        futures: list[concurrent.futures.Future[None]] = []
-        try:
-            order = sorted(absent, key=lambda one: (-one.size_bytes, one.name))
-            rounds = attempts or self._attempts
-            for one in order:
-                futures.append(workers.submit(self._fetch_one, one, step, rounds, stopped))
-            for future in concurrent.futures.as_completed(futures):
-                future.result()
-        except BaseException:
-            stopped.set()
-            for future in futures:
-                future.cancel()
-            raise
-        finally:
-            workers.shutdown()
+        with together(WORKERS, stopped.set) as tasks:
+            for one in sorted(absent, key=lambda one: (-one.size_bytes, one.name)):
+                tasks.start(self._fetch_one, one, step, attempts or self._attempts, stopped)
 
     def small(
         self, urls: tuple[str, ...], name: str, limit_bytes: int, stopped: threading.Event | None = None

@@ -6,7 +6,6 @@ signature, and which need not have a Release. It must not fetch an index.
 
 from __future__ import annotations
 
-import concurrent.futures
 import logging
 import threading
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from fuel_image.archive.fetch import WORKERS, Fetcher
 from fuel_image.archive.release import Release
 from fuel_image.archive.repositories import suite_path, urls_of
 from fuel_image.errors import FetchError, ReleaseError
+from fuel_image.host.tasks import together
 from fuel_image.request import Repository
 
 LOG = logging.getLogger(__name__)
@@ -44,18 +44,8 @@ class Answer:
 def ask_all(requested: Sequence[Repository], fetcher: Fetcher, workspace: Path) -> tuple[Answer, ...]:
     """Fetch and verify the Release of every repository. Raises ReleaseError for one that cannot be trusted."""
     stopped = threading.Event()
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as workers:
-        futures = [workers.submit(_asked, one, fetcher, workspace, stopped) for one in requested]
-        try:
-            concurrent.futures.wait(futures, return_when=concurrent.futures.FIRST_EXCEPTION)
-            for future in futures:
-                if future.done():
-                    future.result()
-        except BaseException:
-            stopped.set()
-            for future in futures:
-                future.cancel()
-            raise
+    with together(WORKERS, stopped.set) as tasks:
+        futures = [tasks.start(_asked, one, fetcher, workspace, stopped) for one in requested]
     answers = tuple(future.result() for future in futures)
     for answer in answers:  # in the order of the request, whichever came first
         if answer.warning:

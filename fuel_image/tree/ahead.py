@@ -7,7 +7,6 @@ most of the time of a plain installation. It must not choose packages and must n
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fuel_image.host import command, preflight
+from fuel_image.host.tasks import together
 from fuel_image.tree.root import Tree
 from fuel_image.tree.unpack import Unpacked
 
@@ -33,21 +33,16 @@ def unpack(tree: Tree, debs: Sequence[Path], *, everything: bool = False) -> lis
         shares[least].append(deb)
         loads[least] += deb.stat().st_size
     done: dict[str, Unpacked] = {}
-    with concurrent.futures.ThreadPoolExecutor(workers) as threads:
-        try:
-            for some in threads.map(lambda share: _run(tree, share, everything), shares):
-                done.update(some)
-        except BaseException:
-            command.end_running()
-            raise
+    with together(workers, command.end_running) as tasks:
+        futures = [tasks.start(_run, tree, share, everything) for share in shares if share]
+    for future in futures:
+        done.update(future.result())
     unpacked = [done[str(deb)] for deb in debs]
     _settle_directories(tree, unpacked)
     return unpacked
 
 
 def _run(tree: Tree, debs: Sequence[Path], everything: bool) -> dict[str, Unpacked]:
-    if not debs:
-        return {}
     with tempfile.NamedTemporaryFile("r", encoding="ascii") as report:
         command.run(
             *(sys.executable, "-m", "fuel_image.tree.unpack", tree.path, report.name),

@@ -8,12 +8,12 @@ a tmpfs: the tree is not touched. It must not stand in for anything whose result
 
 from __future__ import annotations
 
-import concurrent.futures
 import shlex
 from dataclasses import dataclass, replace
 
 from fuel_image.host import command, preflight
 from fuel_image.host.command import PATH
+from fuel_image.host.tasks import together
 from fuel_image.tree.chroot import Chroot
 
 _DIRECTORY = "/run/deferred"
@@ -78,13 +78,9 @@ def run(chroot: Chroot) -> None:
 
     What is compiled does not go into an initial RAM disk: those need not wait for it.
     """
-    with concurrent.futures.ThreadPoolExecutor(preflight.cpus()) as lanes:
-        try:
-            for lane in [lanes.submit(_compile_modules, chroot), lanes.submit(_make_initial_ram_disks, chroot)]:
-                lane.result()
-        except BaseException:
-            command.end_running()
-            raise
+    with together(preflight.cpus(), command.end_running) as tasks:
+        tasks.start(_compile_modules, chroot)
+        tasks.start(_make_initial_ram_disks, chroot)
 
 
 def _compile_modules(chroot: Chroot) -> None:

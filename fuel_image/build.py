@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from fuel_image import metadata, partitions, published, stages
 from fuel_image import plan as plans
 from fuel_image.archive import opening, trust
 from fuel_image.archive.choices import Choices
-from fuel_image.archive.fetch import Fetcher
+from fuel_image.archive.fetch import Fetcher, Limits
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
@@ -25,32 +25,37 @@ from fuel_image.host import preflight
 from fuel_image.host.files import keep_newest
 from fuel_image.host.turns import turn
 from fuel_image.host.workspace import workspace
+from fuel_image.milestones import Milestone, reached
 from fuel_image.plan import Plan
 from fuel_image.progress import step
 from fuel_image.publish import Artifact, reveal_set, staged
 from fuel_image.published import AlreadyBuilt
 from fuel_image.request import Request
+from fuel_image.settings import Settings
 from fuel_image.stages import Build
-from fuel_image.tree import apt, clean, eatmydata, layers, settle, times
+from fuel_image.tree import apt, clean, eatmydata, keep, layers, settle, times
 from fuel_image.tree.explain import Explainer, Unkept
 from fuel_image.tree.installed import Installed
 from fuel_image.tree.layers import Store
 from fuel_image.tree.times import Times
 
-_LAYERS_LIMIT_BYTES = 20 << 30
-_POOL_LIMIT_BYTES = 10 << 30
-"""What the kept layers and the fetched files may take; what was used longest ago goes first."""
-_KEPT_FILES = {"choices": 1000, "apt": 4}
+LAYERS, POOL, _CHOICES, _APT = "layers", "pool", "choices", "apt"
+"""What the cache directory holds."""
+_KEPT_FILES = {_CHOICES: 1000, _APT: 4}
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the build works, what it keeps there for the next, and whether what an earlier one left or made may do."""
+class Options:
+    """What one run is told beside its request and the site's settings.
 
-    work_dir: Path
-    cache_dir: Path
+    What an earlier build kept or published may serve; *keep_tree* is where a copy of the tree stays; with *shell* a
+    step that fails in the tree opens a shell there.
+    """
+
     use_cache: bool = True
     use_published: bool = True
+    keep_tree: Path | None = None
+    shell: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,27 +67,36 @@ class Built:
     installed: int
 
 
-def build(plan: Plan, places: Places) -> Built | AlreadyBuilt:
+def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBuilt:
     """Make the images of *plan* and publish them with their metadata, unless that has been done.
 
     The process must be in namespaces of its own (host.namespaces). Raises FuelImageError.
     """
     request = plan.request
+    reached(Milestone.BEGUN)
     preflight.check(plan.tools, request.arch)
-    fetcher = Fetcher(Pool(places.cache_dir / "pool"), request.proxies)
-    store = Store(places.cache_dir / "layers", use=places.use_cache)
-    with turn(places.work_dir, request.metadata_path), workspace(places.work_dir) as work, ExitStack() as stack:
-        answers, already = _asked(request, places, fetcher, work)
+    if options.keep_tree is not None:
+        keep.check(options.keep_tree)
+    with ExitStack() as stack:
+        stack.enter_context(turn(settings.work_dir, request.metadata_path))
+        fetcher = stack.enter_context(_fetcher(request, settings))
+        work = stack.enter_context(workspace(settings.work_dir))
+        answers, already = _asked(request, options, fetcher, work)
         if already is not None:
             return already
-        preflight.check_directories((places.work_dir, places.cache_dir, request.output))
-        this, wishes = _ready(plan, places, fetcher, store, answers, work)
+        preflight.check_directories((settings.work_dir, settings.cache_dir, request.output))
+        store = Store(settings.cache_dir / LAYERS, use=options.use_cache)
+        this, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
+        reached(Milestone.SHIPPING)
         whole = stack.enter_context(stages.filled(this, wishes))
+        reached(Milestone.INSTALLED)
         tree = stack.enter_context(layers.mounted_on(whole.layer, work / "final"))
         with step("Cleaning the tree"):
             settle.settle(tree, request)
             clean.clean(tree)
             times.settle(tree, this.times)
+        if options.keep_tree is not None:
+            keep.keep(tree, options.keep_tree)
         images = [stack.enter_context(staged(request.output, image.request.filename)) for image in this.plan.images]
         artifacts = partitions.make_all(tree, this.plan, images, work, this.times.newer_than)
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
@@ -93,47 +107,68 @@ def build(plan: Plan, places: Places) -> Built | AlreadyBuilt:
             record = metadata.document(this.plan, wishes, this.repositories, inventory, origins, artifacts, epoch)
             last.file.write(metadata.written(record).encode())
             reveal_set(request.output, images, last)
-    this.store.prune(_LAYERS_LIMIT_BYTES)
-    fetcher.pool.prune(_POOL_LIMIT_BYTES)
-    for name, limit in _KEPT_FILES.items():
-        keep_newest(places.cache_dir / name, limit)
+    prune(settings)
+    reached(Milestone.DONE)
     return Built(artifacts, request.metadata_path, len(inventory))
 
 
-def explain(plan: Plan, places: Places) -> tuple[str, ...]:
+def explain(plan: Plan, settings: Settings) -> tuple[str, ...]:
     """Return, a line each, which kept layers a build of *plan* would use, and why it would make the first other one."""
-    request = plan.request
-    fetcher = Fetcher(Pool(places.cache_dir / "pool"), request.proxies)
-    store = Explainer(places.cache_dir / "layers")
-    with workspace(places.work_dir) as work:
+    request, options = plan.request, Options()
+    store = Explainer(settings.cache_dir / LAYERS)
+    with _fetcher(request, settings) as fetcher, workspace(settings.work_dir) as work:
         answers = trust.ask_all(request.repositories, fetcher, work)
-        this, wishes = _ready(plan, places, fetcher, store, answers, work)
+        this, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
         with contextlib.suppress(Unkept), stages.filled(this, wishes):
             pass
     return tuple(store.lines)
 
 
+def prune(settings: Settings, *, everything: bool = False) -> None:
+    """Remove what is kept for later builds, down to the limits of the site, or *everything* that is not in use."""
+    Store(settings.cache_dir / LAYERS).prune(0 if everything else settings.layers_limit_bytes)
+    Pool(settings.cache_dir / POOL).prune(0 if everything else settings.packages_limit_bytes)
+    for name, limit in _KEPT_FILES.items():
+        keep_newest(settings.cache_dir / name, 0 if everything else limit)
+
+
+@contextmanager
+def _fetcher(request: Request, settings: Settings) -> Iterator[Fetcher]:
+    """Give a fetcher to a pool of which nothing is removed meanwhile."""
+    pool = Pool(settings.cache_dir / POOL)
+    limits = Limits(settings.connections, settings.bandwidth_limit_bytes)
+    with pool.used():
+        yield Fetcher(pool, request.proxies, limits)
+
+
 def _ready(
-    plan: Plan, places: Places, fetcher: Fetcher, store: Store, answers: Sequence[Answer], work: Path
+    plan: Plan,
+    settings: Settings,
+    options: Options,
+    fetcher: Fetcher,
+    store: Store,
+    answers: Sequence[Answer],
+    work: Path,
 ) -> tuple[Build, tuple[str, ...]]:
     """Open the repositories; return what every stage needs, and the packages that are wished for."""
-    choices = Choices(places.cache_dir / "choices", use=places.use_cache)
+    choices = Choices(settings.cache_dir / _CHOICES, use=options.use_cache)
     with step("Opening the repositories") as fetching:
         repositories = opening.open_all(answers, plan.request.arch, fetcher, work, fetching)
     question = layers.digest(["eatmydata", repositories.state()])
     library = choices.recalled(question, lambda: eatmydata.packages(repositories))
     plan = _informed(plan, repositories)
-    digests = places.cache_dir / "apt" if places.use_cache else None
-    this = Build(plan, fetcher, repositories, store, choices, _times(plan, repositories), library, digests, work)
+    digests = settings.cache_dir / _APT if options.use_cache else None
+    times = _times(plan, repositories)
+    this = Build(plan, fetcher, repositories, store, choices, times, library, digests, work, options.shell)
     return this, _wishes(plan, repositories)
 
 
 def _asked(
-    request: Request, places: Places, fetcher: Fetcher, work: Path
+    request: Request, options: Options, fetcher: Fetcher, work: Path
 ) -> tuple[tuple[Answer, ...], AlreadyBuilt | None]:
     """Ask the repositories for their Release, and see meanwhile whether the set is there already."""
     with step("Asking the repositories"), ExitStack() as stack:
-        looking = stack.enter_context(published.examined(request)) if places.use_published else None
+        looking = stack.enter_context(published.examined(request)) if options.use_published else None
         answers = trust.ask_all(request.repositories, fetcher, work)
         standing = looking.result() if looking else published.Standing()
     return answers, published.already_built(standing, answers, request.metadata_path)

@@ -1,7 +1,8 @@
-"""The JSON document of a request.
+"""Documents from outside: a request, the site's configuration.
 
-Owns the reading of JSON text and its shape: what ``request.schema.json``, which is published with the package, says of
-it, in words of our own, with the JSON path of every problem. What the values mean is ``request.py``'s.
+Owns the reading of JSON text, and the shape of a document: what its JSON schema, which is published with the package,
+says of it, in words of our own, with the path of every problem. What the values mean is ``request.py``'s and
+``settings.py``'s.
 """
 
 from __future__ import annotations
@@ -17,20 +18,21 @@ import jsonschema
 
 from fuel_image.errors import Problem, RequestError
 
-_SCHEMA_FILE = Path(__file__).with_name("request.schema.json")
+REQUEST = "request.schema.json"
+SETTINGS = "settings.schema.json"
 _SECRETS = {"root_password", "hashed_root_password", "key", "proxies"}
 """Keys whose values are never shown."""
 _LONGEST_SHOWN = 60
 
 
-def schema_text() -> str:
-    """Return the published JSON schema of a request."""
-    return _SCHEMA_FILE.read_text(encoding="utf-8")
+def schema_text(name: str) -> str:
+    """Return a published JSON schema: ``REQUEST`` or ``SETTINGS``."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def schema() -> dict[str, Any]:
-    """Return the schema, parsed."""
-    loaded: dict[str, Any] = json.loads(schema_text())
+def schema(name: str) -> dict[str, Any]:
+    """Return a schema, parsed."""
+    loaded: dict[str, Any] = json.loads(schema_text(name))
     return loaded
 
 
@@ -113,9 +115,9 @@ def unknown_keys(value: Any, rule: Mapping[str, Any], path: str) -> Iterator[tup
             yield from unknown_keys(item, rule["items"], f"{path}[{index}]")
 
 
-def shape_problems(document: Any) -> list[Problem]:
-    """Check against the published schema, in words of our own."""
-    errors = jsonschema.Draft7Validator(schema()).iter_errors(document)
+def shape_problems(document: Any, rule: Mapping[str, Any]) -> list[Problem]:
+    """Check against a schema, in words of our own."""
+    errors = jsonschema.Draft7Validator(rule).iter_errors(document)
     problems = []
     for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
         path = "$"

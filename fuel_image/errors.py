@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -21,6 +22,11 @@ _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 def redact(text: str) -> str:
     """Return *text* with the credentials of every URL in it replaced by ``***``."""
     return _USERINFO.sub("***@", text)
+
+
+def _listed(subject: str, problems: Sequence[Problem]) -> str:
+    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n".join([f"{subject} has {count}:", *(f"  {problem}" for problem in problems)])
 
 
 class FuelImageError(Exception):
@@ -64,16 +70,20 @@ class RequestError(FuelImageError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
-        count = len(self.problems)
-        noun = "problem" if count == 1 else f"{count} problems"
-        head = f"the request has {'a ' if count == 1 else ''}{noun}:"
-        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+        super().__init__(_listed("the request", self.problems))
 
 
 class HostError(FuelImageError):
     """The host cannot run the build: a tool, a privilege or space is missing."""
 
     exit_code = EXIT_HOST_UNABLE
+
+
+class SettingsError(HostError):
+    """The site's configuration cannot be used as it stands; tells every problem found, not only the first."""
+
+    def __init__(self, file: Path, problems: Sequence[Problem]) -> None:
+        super().__init__(_listed(f"the configuration {file}", problems))
 
 
 class BuildError(FuelImageError):

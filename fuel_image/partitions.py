@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuel_image.errors import BuildError
-from fuel_image.host import command, memory, preflight
+from fuel_image.host import command, memory
+from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.images import check, contents, ext, filled
 from fuel_image.images.emit import Sums, emit
@@ -36,7 +37,7 @@ def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: 
         sources = [_Source(top, contents.take(top)) for top in views]
         needed = sum(_room_bytes(source) for source in sources)
         room = stack.enter_context(memory.scratch(work / "images", needed))
-        tasks = stack.enter_context(together(preflight.cpus(), command.end_running))
+        tasks = stack.enter_context(together(cpus(), command.end_running))
         futures = [
             tasks.start(_make_one, plan, image, source, out, room, epoch, making)
             for image, source, out in zip(plan.images, sources, outs)
@@ -111,7 +112,7 @@ def _make_one(
 
 def _written(image: Path, container: str, out: Staged, making: Step) -> tuple[Sums, Sums]:
     try:
-        return emit(image, container, out.file, threads=preflight.cpus(), step=making)
+        return emit(image, container, out.file, threads=cpus(), step=making)
     except OSError as error:
         error.filename = error.filename or out.path
         raise

@@ -99,6 +99,20 @@ def shown(*, live: bool) -> Iterator[None]:
 
 
 @contextmanager
+def paused() -> Iterator[None]:
+    """Leave the terminal to somebody else for the length of the block."""
+    live, _record.live = _record.live, None
+    if live is not None:
+        live.display.stop()
+    try:
+        yield
+    finally:
+        if live is not None:
+            live.display.start()
+        _record.live = live
+
+
+@contextmanager
 def step(title: str, *, total_items: int = 0) -> Iterator[Step]:
     """Name what the block does; when it ends well, log how long it took."""
     # What runs in a thread of its own runs beside a step of the main one, whichever of them began first.

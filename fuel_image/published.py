@@ -21,14 +21,13 @@ import yaml
 
 from fuel_image import __version__
 from fuel_image.archive.trust import Answer
-from fuel_image.host.preflight import cpus
+from fuel_image.host.cpus import cpus
 from fuel_image.metadata import END
+from fuel_image.milestones import Milestone
 from fuel_image.request import Request
 
 LOG = logging.getLogger(__name__)
 
-_CONTRACT = "All necessary images are available. Nothing needs to be done."
-"""What Astute's watcher looks for in the log of a build that had nothing to build."""
 _CHUNK_BYTES = 1 << 20
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, where PyYAML was built with it: the list of installed packages is long."""
@@ -194,6 +193,6 @@ def already_built(standing: Standing, answers: Sequence[Answer], metadata: Path)
     for answer in answers:
         if answer.unreachable is not None:
             LOG.warning("nobody tells whether %s has changed: %s", answer.repository.name, answer.unreachable.message)
-    LOG.info(_CONTRACT)
+    LOG.info(Milestone.ALREADY_BUILT.value)
     unasked = tuple(answer.repository.name for answer in answers if answer.unreachable is not None)
     return AlreadyBuilt(metadata, unasked)

@@ -19,17 +19,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from fuel_image.document import child, load, odd_strings, schema, shape_problems, shown, unknown_keys
+from fuel_image.document import REQUEST, child, load, odd_strings, schema, shape_problems, shown, unknown_keys
 from fuel_image.errors import Problem, RequestError, redact
 from fuel_image.images.filesystems import FILESYSTEMS
+from fuel_image.sizes import size_bytes
 
 LOG = logging.getLogger(__name__)
 
 _SCHEMES = ("http", "https", "file")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=/][A-Za-z0-9.+:~-]+)?")
 _CRYPT = re.compile(r"\$[0-9a-z]{1,4}\$[^:\s]+|[!*][^:\s]*|[./0-9A-Za-z]{13}")
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*(B|KiB|MiB|GiB|%)?")
-_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_SHARE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*%")
 _PIN_LIMIT = 32767  # apt keeps priorities in a short
 _DEFAULT_RESERVE_BYTES = 64 << 20
 _PASSWORD_ROUNDS = 200_000
@@ -46,7 +46,10 @@ class Reserve:
 
 @dataclass(frozen=True)
 class Repository:
-    """A package repository; *uris* are its mirrors in order of preference, *components* empty for a flat one."""
+    """A package repository; *uris* are its mirrors in order of preference, *components* empty for a flat one.
+
+    *keyrings* are files of the site's keys, which count where no *key* is given.
+    """
 
     name: str
     uris: tuple[str, ...]
@@ -56,6 +59,7 @@ class Repository:
     key: str | None = field(default=None, repr=False)
     fingerprint: str | None = None
     trusted: bool = False
+    keyrings: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,13 +131,13 @@ def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | N
 
 def _parse(text: str, strict: bool, environment: Mapping[str, str]) -> Request:
     document, problems = load(text)
-    unknown = [Problem(path, message) for path, message in unknown_keys(document, schema(), "$")]
+    unknown = [Problem(path, message) for path, message in unknown_keys(document, schema(REQUEST), "$")]
     if strict:
         problems += unknown
     else:
         for problem in unknown:
             LOG.info("ignoring %s", problem)
-    problems += shape_problems(document)
+    problems += shape_problems(document, schema(REQUEST))
     problems += odd_strings(document, "$")
     if not problems:
         problems += list(_meaning_problems(document))
@@ -158,12 +162,17 @@ def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
     hashed = document.get("hashed_root_password")
     if hashed is not None and not _CRYPT.fullmatch(hashed):
         yield Problem("$.hashed_root_password", "is not what crypt(3) makes (such as $6$salt$hash)")
-    for scheme, proxy in document.get("proxies", {}).get("protocols", {}).items():
-        if urlsplit_or_none(proxy) is None:
-            yield Problem(f"$.proxies.protocols.{scheme}", "is not a URL such as http://proxy.example.org:3128")
+    yield from proxy_problems(document.get("proxies", {}))
     output = document["output"]
     if os.path.exists(output) and not os.path.isdir(output):
         yield Problem("$.output", f"{output} exists and is not a directory")
+
+
+def proxy_problems(proxies: dict[str, Any]) -> Iterator[Problem]:
+    """Find what is wrong with proxies, here or in the site's configuration."""
+    for scheme, proxy in proxies.get("protocols", {}).items():
+        if urlsplit_or_none(proxy) is None:
+            yield Problem(f"$.proxies.protocols.{scheme}", "is not a URL such as http://proxy.example.org:3128")
 
 
 def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
@@ -239,12 +248,11 @@ def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
 
 
 def _reserve(value: Any) -> Reserve | None:
-    match = _SIZE.fullmatch(str(value).strip())
-    if match is None:
-        return None
-    if match[2] == "%":
-        return Reserve(0, float(match[1]) / 100)
-    return Reserve(int(float(match[1]) * _UNITS[match[2]]))
+    share = _SHARE.fullmatch(str(value).strip())
+    if share is not None:
+        return Reserve(0, float(share[1]) / 100)
+    size = size_bytes(value)
+    return None if size is None else Reserve(size)
 
 
 def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, list[Problem]]:
@@ -259,7 +267,6 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
 
 
 def _typed(document: dict[str, Any], epoch: int | None) -> Request:
-    proxies = document.get("proxies", {})
     packages = document.get("packages")
     request = Request(
         images=tuple(_typed_image(mount, image) for mount, image in sorted(document["image_data"].items())),
@@ -270,13 +277,16 @@ def _typed(document: dict[str, Any], epoch: int | None) -> Request:
         arch=document.get("arch", "amd64"),
         root_password=document.get("root_password"),
         hashed_root_password=document.get("hashed_root_password"),
-        proxies=Proxies(
-            tuple(sorted(proxies.get("protocols", {}).items())), tuple(proxies.get("direct_repo_addr_list", ()))
-        ),
+        proxies=proxies_from(document.get("proxies", {})),
         source_date_epoch=epoch,
         digest="",
     )
     return dataclasses.replace(request, digest=_digest(request))
+
+
+def proxies_from(written: dict[str, Any]) -> Proxies:
+    """Return proxies with types."""
+    return Proxies(tuple(sorted(written.get("protocols", {}).items())), tuple(written.get("direct_repo_addr_list", ())))
 
 
 def _digest(request: Request) -> str:

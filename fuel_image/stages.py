@@ -22,9 +22,10 @@ from fuel_image.archive.repositories import Repositories
 from fuel_image.host import command, kernel
 from fuel_image.host.mounts import bound
 from fuel_image.host.tasks import together
+from fuel_image.milestones import Milestone, reached
 from fuel_image.plan import Plan
 from fuel_image.progress import step
-from fuel_image.tree import apt, bootstrap, chroot, eatmydata, layers, times
+from fuel_image.tree import apt, bootstrap, chroot, eatmydata, layers, shell, times
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.installed import installed
 from fuel_image.tree.layers import Layer, Store
@@ -49,6 +50,7 @@ class Build:
     eatmydata: Sequence[Package]
     digests: Path | None
     work: Path
+    shell: bool
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def filled(this: Build, wishes: Sequence[str]) -> Iterator[Stage]:
     portions = _portions(this, base, wishes)
     with ExitStack() as stack:
         whole = stack.enter_context(_base_system(this, base, portions[0]))
+        reached(Milestone.BOOTSTRAPPED)
         for name, some in zip(_PORTIONS, portions):
             whole = stack.enter_context(_with_packages(this, name, whole, some))
         yield whole
@@ -199,4 +202,6 @@ def _inside(this: Build, tree: Tree) -> Iterator[Chroot]:
         flags = kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID
         stack.enter_context(bound(this.fetcher.pool.directory, pool_in_tree, flags))
         preload = eatmydata.provide(tree, this.fetcher.pool, this.eatmydata)
-        yield Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(this.times.instead)})
+        inside = Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(this.times.instead)})
+        with shell.offered(inside, wanted=this.shell):
+            yield inside

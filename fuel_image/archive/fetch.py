@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import tenacity
 
 from fuel_image.archive.pool import Pool, sha256_of
+from fuel_image.archive.throttle import Throttle
 from fuel_image.archive.transport import Failure, Transport
 from fuel_image.errors import FetchError, redact
 from fuel_image.host.tasks import together
@@ -30,12 +31,19 @@ from fuel_image.request import Proxies
 
 LOG = logging.getLogger(__name__)
 
-WORKERS = 8
 ATTEMPTS = 10
 _DENIALS = 2
 """How often a mirror may say that it has no such file before it is believed: hosts behind one name differ."""
 _DENIED_ROUNDS = 5
 _LONGEST_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much at once: files, and for all of them together bytes a second, None for no limit."""
+
+    connections: int = 8
+    bytes_per_second: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +81,15 @@ class _Mirror:
 class Fetcher:
     """Fetches files into a pool. One instance serves a build; it is safe for threads."""
 
-    def __init__(self, pool: Pool, proxies: Proxies | None = None, attempts: int = ATTEMPTS) -> None:
+    def __init__(
+        self, pool: Pool, proxies: Proxies | None = None, limits: Limits | None = None, attempts: int = ATTEMPTS
+    ) -> None:
         self.pool = pool
         self._attempts = attempts
         self._down: collections.Counter[str] = collections.Counter()
-        self._transport = Transport(proxies or Proxies(), WORKERS)
+        self.limits = limits or Limits()
+        throttle = Throttle(self.limits.bytes_per_second)
+        self._transport = Transport(proxies or Proxies(), self.limits.connections, throttle)
 
     def fetch(
         self,
@@ -95,7 +107,7 @@ class Fetcher:
         stopped = stopped or threading.Event()
         absent = {one for one in wanted if not self.pool.holds(one.sha256, one.size_bytes)}
         step.total_bytes += sum(one.size_bytes for one in absent)
-        with together(WORKERS, stopped.set) as tasks:
+        with together(self.limits.connections, stopped.set) as tasks:
             for one in sorted(absent, key=lambda one: (-one.size_bytes, one.name)):
                 tasks.start(self._fetch_one, one, step, attempts or self._attempts, stopped)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fuel_image.errors import HostError
-from fuel_image.host.files import held
+from fuel_image.host.files import held, locked
 
 LOG = logging.getLogger(__name__)
 
@@ -74,19 +74,42 @@ class Pool:
         """Make a verified incoming file a member."""
         os.replace(part, self.path(sha256))
 
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Keep everybody from removing files of the pool that may be needed during the block."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with locked(self.directory, shared=True):
+            yield
+
     def prune(self, limit_bytes: int) -> None:
         """Remove the files used longest ago until the rest take at most *limit_bytes*.
 
-        What was used within a day may be in use by a build and stays, and so does what is coming in.
+        While a build is under way, what was used within a day stays, and so does what is coming in.
         """
-        found = [(path.stat(), path) for path in self.directory.glob("??/*")]
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                with locked(self.directory, wait=False):
+                    self._prune(limit_bytes, time.time())
+            except BlockingIOError:
+                self._prune(limit_bytes, time.time() - _IN_USE_SECONDS)
+
+    def _prune(self, limit_bytes: int, unused_since: float) -> None:
         total = 0
-        for status, path in sorted(found, key=lambda one: one[0].st_mtime, reverse=True):
+        for status, path in sorted(self._files(), key=lambda one: one[0].st_mtime, reverse=True):
             total += status.st_size
-            old = status.st_mtime < time.time() - _IN_USE_SECONDS
-            if old and (total > limit_bytes or path.suffix == _INCOMING):
+            if status.st_mtime <= unused_since and (total > limit_bytes or path.suffix == _INCOMING):
                 LOG.debug("removing %s from the pool", path.name)
                 path.unlink(missing_ok=True)
+
+    def usage(self) -> tuple[int, int]:
+        """Return how many files there are, and their bytes."""
+        sizes = [status.st_size for status, _ in self._files()]
+        return len(sizes), sum(sizes)
+
+    def _files(self) -> Iterator[tuple[os.stat_result, Path]]:
+        for path in self.directory.glob("??/*"):
+            with contextlib.suppress(FileNotFoundError):
+                yield path.stat(), path
 
 
 def sha256_of(stream: BinaryIO) -> hashlib._Hash:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import re
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from fuel_image.archive.fetch import Fetcher
@@ -39,10 +38,10 @@ class Unsigned(ReleaseError):
     forged = False
 
 
-def keyring(repository: Repository, fetcher: Fetcher, site_keyrings: Iterable[Path] = ()) -> bytes:
+def keyring(repository: Repository, fetcher: Fetcher) -> bytes:
     """Return the keys that count for *repository*, in binary: the request's own, else the shipped and the site's."""
     if repository.key is None:
-        files = [*sorted(SHIPPED_KEYS.glob("*.asc")), *site_keyrings]
+        files = [*sorted(SHIPPED_KEYS.glob("*.asc")), *repository.keyrings]
         return b"".join(_binary(_read(path, repository.name)) for path in files)
     if "-----BEGIN PGP" in repository.key:
         return _binary(repository.key.encode())

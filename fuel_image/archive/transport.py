@@ -19,6 +19,7 @@ import requests.adapters
 import urllib3
 
 from fuel_image import __version__
+from fuel_image.archive.throttle import Throttle
 from fuel_image.errors import redact
 from fuel_image.request import Proxies
 
@@ -47,6 +48,7 @@ class Body:
     stream: requests.Response | BinaryIO
     offset: int
     length_bytes: int | None
+    throttle: Throttle
 
     def chunks(self, limit_bytes: int) -> Iterator[bytes]:
         """Give the content; raise Failure if it is longer than *limit_bytes* or shorter than announced."""
@@ -60,6 +62,7 @@ class Body:
             count += len(part)
             if count > limit_bytes:
                 raise Failure(f"it is longer than the {self.offset + limit_bytes} bytes that it may have")
+            self.throttle.took(len(part))
             yield part
         if self.length_bytes is not None and count != self.length_bytes:
             raise Failure(f"it broke off after {self.offset + count} of {self.offset + self.length_bytes} bytes")
@@ -68,8 +71,9 @@ class Body:
 class Transport:
     """Opens URLs, through the proxies of the request; safe for as many threads as it has *connections*."""
 
-    def __init__(self, proxies: Proxies, connections: int) -> None:
+    def __init__(self, proxies: Proxies, connections: int, throttle: Throttle) -> None:
         self._proxies = proxies
+        self._throttle = throttle
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"fuel-image/{__version__}"
         self._session.headers["Accept-Encoding"] = (
@@ -108,7 +112,8 @@ class Transport:
                 else:
                     offset = 0
                 length = response.headers.get("Content-Length", "")
-                yield Body(response, offset, int(length) if _NUMBER.fullmatch(length) else None)
+                length_bytes = int(length) if _NUMBER.fullmatch(length) else None
+                yield Body(response, offset, length_bytes, self._throttle)
         except requests.exceptions.SSLError as error:
             raise Failure(f"TLS: {_cause(error)}", final=True) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
@@ -129,7 +134,7 @@ def _opened_file(url: str, offset: int) -> Iterator[Body]:
         raise Failure(str(error)) from None
     with file:
         file.seek(offset)
-        yield Body(file, offset, None)
+        yield Body(file, offset, None, Throttle(None))
 
 
 def _refusal(response: requests.Response) -> Failure:

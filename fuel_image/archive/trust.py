@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from fuel_image.archive import release as releases
 from fuel_image.archive import signature
-from fuel_image.archive.fetch import WORKERS, Fetcher
+from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.release import Release
 from fuel_image.archive.repositories import suite_path, urls_of
 from fuel_image.errors import FetchError, ReleaseError
@@ -44,7 +44,7 @@ class Answer:
 def ask_all(requested: Sequence[Repository], fetcher: Fetcher, workspace: Path) -> tuple[Answer, ...]:
     """Fetch and verify the Release of every repository. Raises ReleaseError for one that cannot be trusted."""
     stopped = threading.Event()
-    with together(WORKERS, stopped.set) as tasks:
+    with together(fetcher.limits.connections, stopped.set) as tasks:
         futures = [tasks.start(_asked, one, fetcher, workspace, stopped) for one in requested]
     answers = tuple(future.result() for future in futures)
     for answer in answers:  # in the order of the request, whichever came first

@@ -142,6 +142,16 @@ def run(
     return Output(code, "".join(whole))
 
 
+def interactive(program: str, *arguments: str | Path, env: Mapping[str, str]) -> None:
+    """Give this process's terminal to a host program until it ends, however it does. For the main thread only."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the program's
+    try:
+        argv = [os.fspath(argument) for argument in arguments]
+        sh.Command(program)(*argv, _fg=True, _env={"PATH": PATH, **env}, _ok_code=list(range(-64, 256)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _ending(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"

@@ -1,7 +1,7 @@
 """What the host must have before anything is made.
 
-Owns the checks of tools, architecture and space, and the count of CPUs that the process may use. All that
-is missing is reported at once. It must not make anything but the directories that it checks.
+Owns the checks of tools, architecture and space. All that is missing is reported at once. It must not make
+anything but the directories that it checks.
 """
 
 from __future__ import annotations
@@ -31,11 +31,6 @@ _PACKAGES = {
 }
 _RUNS_TOO = {("x86_64", "i386"), ("aarch64", "armhf")}
 _LEAST_FREE_BYTES = 1 << 30
-
-
-def cpus() -> int:
-    """Return how many CPUs this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def check(tools: Sequence[str], arch: str) -> None:

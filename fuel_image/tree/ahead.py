@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from fuel_image.host import command, preflight
+from fuel_image.host import command
+from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.tree.root import Tree
 from fuel_image.tree.unpack import Unpacked
@@ -24,7 +25,7 @@ def unpack(tree: Tree, debs: Sequence[Path], *, everything: bool = False) -> lis
 
     With *everything*, also those that are left for dpkg. Raises CommandError that names the package that failed.
     """
-    workers = preflight.cpus()
+    workers = cpus()
     # The largest go first, to whoever has least to do.
     shares: list[list[Path]] = [[] for _ in range(workers)]
     loads = [0] * workers

@@ -6,6 +6,7 @@ entered is ``inside.py``'s. It must not know which programs are run.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Callable
 
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
-from fuel_image.host.command import PACKAGE_PARENT, PATH, Output, run
+from fuel_image.host.command import PACKAGE_PARENT, PATH, Output, interactive, run
 from fuel_image.tree.root import Tree
 
 POOL = "/run/pool"
@@ -61,23 +62,28 @@ class Chroot:
 
         Whatever it leaves running ends with it.
         """
-        environment = {**_ENVIRONMENT, **self.environment, "PYTHONPATH": PACKAGE_PARENT}
-        if self.preload is not None:
-            environment["FUEL_IMAGE_PRELOAD"] = self.preload
         return run(
-            sys.executable,
-            "-m",
-            "fuel_image.tree.inside",
-            self.tree.path,
+            *(sys.executable, "-m", "fuel_image.tree.inside", self.tree.path),
             *argv,
             doing=doing,
             stdin=stdin,
-            env=environment,
+            env=self._environment(),
             timeout_seconds=timeout_seconds,
             want_output=want_output,
             advice=advice,
             on_line=on_line,
         )
+
+    def enter(self, shell: str) -> None:
+        """Give the terminal to a shell of the tree, until it ends."""
+        environment = {**self._environment(), "TERM": os.environ.get("TERM", "dumb"), "PS1": r"tree:\w\$ "}
+        interactive(sys.executable, "-m", "fuel_image.tree.inside", self.tree.path, shell, "-i", env=environment)
+
+    def _environment(self) -> dict[str, str]:
+        environment = {**_ENVIRONMENT, **self.environment, "PYTHONPATH": PACKAGE_PARENT}
+        if self.preload is not None:
+            environment["FUEL_IMAGE_PRELOAD"] = self.preload
+        return environment
 
 
 _POLICY = "/usr/sbin/policy-rc.d"

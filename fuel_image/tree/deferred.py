@@ -11,8 +11,9 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, replace
 
-from fuel_image.host import command, preflight
+from fuel_image.host import command
 from fuel_image.host.command import PATH
+from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.tree.chroot import Chroot
 
@@ -78,7 +79,7 @@ def run(chroot: Chroot) -> None:
 
     What is compiled does not go into an initial RAM disk: those need not wait for it.
     """
-    with together(preflight.cpus(), command.end_running) as tasks:
+    with together(cpus(), command.end_running) as tasks:
         tasks.start(_compile_modules, chroot)
         tasks.start(_make_initial_ram_disks, chroot)
 
@@ -86,7 +87,7 @@ def run(chroot: Chroot) -> None:
 def _compile_modules(chroot: Chroot) -> None:
     calls = _calls(chroot, "py3compile") if chroot.tree.exists("/usr/bin/py3compile") else []
     if calls:
-        argv = ("xargs", "-P", str(preflight.cpus()), "-d", "\\n", "-I", "{}", "sh", "-c", "py3compile {}")
+        argv = ("xargs", "-P", str(cpus()), "-d", "\\n", "-I", "{}", "sh", "-c", "py3compile {}")
         chroot.run(*argv, stdin="\n".join(calls), doing="byte-compiling Python modules")
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fuel_image.tree.layers import Layer, Store, key_of
+from fuel_image.tree.layers import Kept, Layer, Store, key_of
 from fuel_image.tree.root import Tree
 
 _SHOWN = 5
@@ -33,7 +33,7 @@ class Explainer(Store):
     ) -> Iterator[Layer]:
         """Give the kept layer; raises Unkept."""
         if not self.holds(key_of(name, inputs, below)):
-            alike = [one for one in self.kept() if one.get("name") == name]
+            alike = [one for one in self.kept() if one.name == name]
             below_key = None if below is None else below.key
             self.lines.append(f"{name}: would be made: {reason(inputs, below_key, alike)}")
             raise Unkept
@@ -42,11 +42,11 @@ class Explainer(Store):
             yield layer
 
 
-def reason(inputs: Mapping[str, Any], below: str | None, alike: list[Mapping[str, Any]]) -> str:
+def reason(inputs: Mapping[str, Any], below: str | None, alike: list[Kept]) -> str:
     """Return what tells a layer from that of *alike*, kept ones of the same name, which differs least."""
     if not alike:
         return "no build has made one yet"
-    every = [[*_differences(one["inputs"], inputs), *_below(one["below"], below)] for one in alike]
+    every = [[*_differences(one.inputs, inputs), *_below(one.below, below)] for one in alike]
     fewest = min(every, key=len)
     more = f"; and {len(fewest) - _SHOWN} more" if len(fewest) > _SHOWN else ""
     return "; ".join(fewest[:_SHOWN]) + more if fewest else "the format of layers has changed"

@@ -48,6 +48,18 @@ class Layer:
     record: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A layer in the store: when it was last *used* (seconds since 1970), and what it was made from."""
+
+    key: str
+    used: float
+    name: str
+    below: str | None
+    inputs: Mapping[str, Any]
+    size_bytes: int
+
+
 @contextmanager
 def mounted_on(below: Layer | None, directory: Path) -> Iterator[Tree]:
     """Show a tree that starts as *below*, or empty; what is changed in it goes to *directory*/upper.
@@ -153,11 +165,14 @@ class Store:
             raise
         return record
 
-    def kept(self) -> Iterator[Mapping[str, Any]]:
-        """Give, for each layer that is kept, its name, the key of the one below, and its inputs."""
+    def kept(self) -> Iterator[Kept]:
+        """Give what is kept."""
         for path in self._directory.glob(f"*/{_RECORD}"):
-            with contextlib.suppress(OSError, ValueError):
-                yield json.loads(path.read_text(encoding="utf-8"))
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                facts = json.loads(path.read_text(encoding="utf-8"))
+                used = path.parent.stat().st_mtime
+                what = facts["name"], facts["below"], facts["inputs"], facts["size_bytes"]
+                yield Kept(path.parent.name, used, *what)
 
     def holds(self, key: str) -> bool:
         """Tell whether the layer of this key is kept."""
@@ -170,12 +185,11 @@ class Store:
         """
         for left in self._directory.glob("*.new"):
             self._remove_unused(left)
-        kept = sorted(self._directory.glob(f"*/{_RECORD}"), key=lambda path: path.parent.stat().st_mtime, reverse=True)
         total = 0
-        for record in kept:
-            total += json.loads(record.read_text(encoding="utf-8")).get("size_bytes", 0)
+        for one in sorted(self.kept(), key=lambda one: one.used, reverse=True):
+            total += one.size_bytes
             if total > limit_bytes:
-                self._remove_unused(record.parent)
+                self._remove_unused(self._directory / one.key)
 
     def _remove_unused(self, path: Path) -> None:
         with contextlib.suppress(BlockingIOError), locked(path.with_suffix(".lock"), wait=False):

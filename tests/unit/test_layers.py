@@ -14,19 +14,21 @@ ROOT = Path(fuel_image.__file__).parent
 # Every module may import those of its own layer and of the layers after it.
 LAYERS = [
     ["cli", "__main__"],
-    ["sample"],
+    ["commands"],
+    ["sample", "ending", "hooks"],
     ["build"],
     ["published", "stages"],
     ["metadata", "partitions"],
     ["plan"],
     ["tree", "publish"],
     ["archive"],
+    ["settings"],
     ["request"],
-    ["document"],
+    ["document", "sizes"],
     ["images"],
     ["host"],
-    ["suites"],
-    ["progress"],
+    ["suites", "log"],
+    ["progress", "milestones"],
     ["errors"],
 ]
 KNOW_NOTHING_OF_EACH_OTHER = [("tree", "images"), ("images", "tree"), ("images", "archive")]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from fuel_image.tree.explain import reason
+import dataclasses
 
-OLD = {
-    "name": "The packages",
-    "below": "b",
-    "inputs": {"packages": ["curl 1 amd64 aa", "acl 2 amd64 bb"], "arch": "amd64"},
-}
+from fuel_image.tree.explain import reason
+from fuel_image.tree.layers import Kept
+
+INPUTS = {"packages": ["curl 1 amd64 aa", "acl 2 amd64 bb"], "arch": "amd64"}
+OLD = Kept(key="k", used=0.0, name="The packages", below="b", inputs=INPUTS, size_bytes=0)
 
 
 def test_the_first_of_its_kind() -> None:
-    assert reason(OLD["inputs"], "b", []) == "no build has made one yet"  # type: ignore[arg-type]
+    assert reason(INPUTS, "b", []) == "no build has made one yet"
 
 
 def test_packages_that_come_go_and_change() -> None:
@@ -30,13 +30,13 @@ def test_other_inputs_and_another_layer_below() -> None:
 
 
 def test_the_kept_layer_that_is_most_alike_counts() -> None:
-    unlike = {**OLD, "inputs": {"packages": ["vim 1 amd64 ee"], "arch": "s390x"}}
+    unlike = dataclasses.replace(OLD, inputs={"packages": ["vim 1 amd64 ee"], "arch": "s390x"})
     inputs = {"packages": ["curl 1 amd64 aa"], "arch": "amd64"}
     assert reason(inputs, "b", [unlike, OLD]) == "packages: acl 2 is gone"
 
 
 def test_the_same_inputs_are_of_another_format() -> None:
-    assert reason(OLD["inputs"], "b", [OLD]) == "the format of layers has changed"  # type: ignore[arg-type]
+    assert reason(INPUTS, "b", [OLD]) == "the format of layers has changed"
 
 
 def test_a_long_list_is_cut() -> None:

@@ -1,0 +1,77 @@
+"""The arguments that say what is asked for: a request, and the settings of the site.
+
+Owns these arguments and the way from them to a plan and its settings. It must not build anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from fuel_image import log, plan, request, settings
+from fuel_image.errors import Problem, RequestError
+from fuel_image.plan import Plan
+from fuel_image.request import Proxies, Request
+from fuel_image.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command that takes a request."""
+    parser.add_argument("request", metavar="REQUEST", help="JSON text, PATH, @PATH or -")
+    parser.add_argument("--strict", action="store_true", help="make unknown keys in the request errors")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but warnings and errors")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for the site's settings."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"the site's settings ({settings.FILE})")
+    parser.add_argument("--work-dir", metavar="DIR", help="where to work, instead of the site's")
+    parser.add_argument("--cache-dir", metavar="DIR", help="what to keep between builds, instead of the site's")
+    parser.add_argument("--log-file", metavar="FILE", help="append everything to FILE, instead of the site's")
+
+
+def found(options: argparse.Namespace) -> dict[str, settings.Setting]:
+    """Return the effective settings. Raises SettingsError."""
+    given = {name: getattr(options, name) for name in ("work_dir", "cache_dir", "log_file")}
+    return settings.effective(options.config, given)
+
+
+def understood(options: argparse.Namespace) -> tuple[Plan, Settings]:
+    """Return the plan and the settings, with the log file open. Raises RequestError, SettingsError, HostError."""
+    if options.quiet:
+        log.quiet()
+    typed = settings.typed(found(options))
+    # A plan alone is no build, so the site wants no log of it.
+    pattern = options.log_file if getattr(options, "dry_run", False) else typed.log_file
+    wanted = None
+    try:
+        wanted = request.parse(_text(options.request), strict=options.strict)
+    finally:
+        log.to_file(settings.log_path(pattern, wanted))
+    return plan.make(_at_this_site(wanted, typed)), typed
+
+
+def _at_this_site(wanted: Request, site: Settings) -> Request:
+    """Return the request with what it leaves to the site; no other images come of it."""
+    repositories = tuple(dataclasses.replace(one, keyrings=site.keyrings) for one in wanted.repositories)
+    proxies = site.proxies if wanted.proxies == Proxies() else wanted.proxies
+    return dataclasses.replace(wanted, repositories=repositories, proxies=proxies)
+
+
+def _text(given: str) -> str:
+    """Return the JSON text that the argument is or names. Raises RequestError."""
+    if given.lstrip()[:1] in ("{", "["):
+        return given
+    path = given[1:] if given.startswith("@") else given
+    try:
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except (OSError, ValueError, AttributeError) as error:  # a NUL in the path; a standard input that is closed
+        message = f"neither JSON text nor a file that can be read: {given[:80]} ({getattr(error, 'strerror', error)})"
+        raise RequestError([Problem("REQUEST", message)]) from None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RequestError([Problem("REQUEST", f"not UTF-8 at byte {error.start}")]) from None

@@ -1,0 +1,71 @@
+"""``fuel-image REQUEST``: the command that needs no name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fuel_image import build, hooks, plan, progress
+from fuel_image.commands import asked
+from fuel_image.ending import apart
+from fuel_image.errors import EXIT_DONE
+from fuel_image.sizes import megabytes
+
+ABOUT = "build the images that a request asks for"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    asked.add_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and do nothing")
+    parser.add_argument("--force", action="store_true", help="build even if the same set is there already")
+    parser.add_argument("--no-cache", action="store_true", help="make every layer anew; fetched files are used still")
+    parser.add_argument(
+        "--keep-tree",
+        type=Path,
+        metavar="DIR",
+        help="leave a copy of the tree in DIR, which must not exist; build anyway",
+    )
+    parser.add_argument("--shell", action="store_true", help="when a step in the tree fails, open a shell there")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Build, and say what came of it."""
+    planned, settings = asked.understood(options)
+    if options.dry_run:
+        print(plan.described(planned))
+        return EXIT_DONE
+    wanted = build.Options(
+        use_cache=not options.no_cache,
+        use_published=not options.force and options.keep_tree is None,
+        keep_tree=options.keep_tree and options.keep_tree.absolute(),
+        shell=options.shell,
+    )
+
+    def body() -> int:
+        metadata = planned.request.metadata_path
+        with progress.shown(live=not options.quiet), hooks.told_of_failure(settings.hooks, metadata):
+            built = build.build(planned, settings, wanted)
+        if isinstance(built, build.Built):
+            hooks.tell_published(settings.hooks, metadata)
+        if not options.quiet:
+            progress.console_lines(_summary(built) if isinstance(built, build.Built) else str(built))
+        return EXIT_DONE
+
+    return apart(body)
+
+
+def _summary(built: build.Built) -> str:
+    rows = [("image", "mount", "file system", "container", "size", "raw size")]
+    for one in built.artifacts:
+        sizes = (megabytes(one.packed.size_bytes), megabytes(one.raw.size_bytes))
+        rows.append((one.filename, one.mount, one.format, one.container, *sizes))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    steps = progress.finished_steps()
+    total = max(one.started + one.seconds for one in steps) - steps[0].started
+    lines.append("")
+    lines += [f"{one.seconds:7.1f} s  {one.seconds / total if total else 0:4.0%}  {one.title}" for one in steps]
+    lines.append(f"{total:7.1f} s  in all; {built.installed} packages installed")
+    lines.append(f"metadata: {built.metadata}")
+    return "\n".join(["", *lines])

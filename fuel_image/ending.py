@@ -1,0 +1,75 @@
+"""How a run ends: done, failed, or interrupted.
+
+Owns the way from an exception to one message and an exit code, the signals that end a build, and the process apart in
+which one runs. Errors are logged here and nowhere else. It must not know what is run.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import traceback
+from collections.abc import Callable
+from types import FrameType
+
+from fuel_image import errors
+from fuel_image.errors import FuelImageError, Interrupted
+from fuel_image.host.namespaces import isolated, make_private
+
+LOG = logging.getLogger(__name__)
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_BROKEN_DISK = (errno.EROFS, errno.EIO)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def guarded(body: Callable[[], int]) -> int:
+    """Run *body*; turn what it raises into one message and an exit code."""
+    try:
+        return body()
+    except BrokenPipeError:
+        return errors.EXIT_FAILED
+    except (FuelImageError, Interrupted) as error:
+        LOG.debug("%s", traceback.format_exc())
+        LOG.error("%s", error)
+        return error.exit_code
+    except OSError as error:
+        if error.errno not in (*_NO_ROOM, *_BROKEN_DISK):
+            return _defect(error)
+        LOG.debug("%s", traceback.format_exc())
+        place = f" {error.filename}" if error.filename else ""
+        advice = "free space" if error.errno in _NO_ROOM else "check the disk"
+        LOG.error("writing%s: %s\n  what to do: %s, or give other directories", place, error.strerror, advice)
+        return errors.EXIT_HOST_UNABLE
+    except KeyboardInterrupt:
+        return Interrupted(signal.SIGINT).exit_code
+    except Exception as error:  # noqa: BLE001  (a defect of ours must still be one clear message)
+        return _defect(error)
+
+
+def _defect(error: Exception) -> int:
+    LOG.debug("%s", traceback.format_exc())
+    LOG.error(
+        "a defect of fuel-image: %s: %s\n  what to do: report it, with the --log-file", type(error).__name__, error
+    )
+    return errors.EXIT_FAILED
+
+
+def apart(body: Callable[[], int]) -> int:
+    """Run *body* in namespaces of its own, in a process that tidies up when it is interrupted."""
+
+    def first() -> int:
+        make_private()
+        for number in _SIGNALS:
+            if signal.getsignal(number) != signal.SIG_IGN:  # nohup stays nohup
+                signal.signal(number, _interrupt)
+        return body()
+
+    return isolated(lambda: guarded(first))
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)  # nothing may interrupt the tidying
+    raise Interrupted(number)

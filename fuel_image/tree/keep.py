@@ -1,0 +1,38 @@
+"""A copy of the tree that stays after the build, to be looked at.
+
+Owns where it may be put and that it appears whole. It must not change the tree.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from fuel_image.errors import HostError
+from fuel_image.host.command import run
+from fuel_image.host.workspace import remove_tree
+from fuel_image.progress import step
+from fuel_image.tree.root import Tree
+
+
+def check(directory: Path) -> None:
+    """Raise HostError unless a copy can appear as *directory*."""
+    if os.path.lexists(directory):
+        raise HostError(f"keeping the tree: {directory} is there already", advice="name one that does not exist")
+    if not directory.parent.is_dir():
+        raise HostError(
+            f"keeping the tree: there is no directory {directory.parent}", advice="make it, or name another"
+        )
+
+
+def keep(tree: Tree, directory: Path) -> None:
+    """Copy the tree, with owners, times, links, attributes and device nodes; *directory* appears when it is whole."""
+    new = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        with step(f"Copying the tree to {directory}"):
+            run("cp", "-a", "--reflink=auto", f"{tree.path}/.", new, doing=f"copying the tree to {directory}")
+        os.rename(new, directory)
+    except BaseException:
+        remove_tree(new)
+        raise

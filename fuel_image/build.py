@@ -15,7 +15,7 @@ from pathlib import Path
 from fuel_image import metadata, partitions, published, stages
 from fuel_image import plan as plans
 from fuel_image.archive import opening, trust
-from fuel_image.archive.choices import Choices
+from fuel_image.archive.choices import Choice, Choices
 from fuel_image.archive.fetch import Fetcher, Limits
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
@@ -155,7 +155,7 @@ def _ready(
     with step("Opening the repositories") as fetching:
         repositories = opening.open_all(answers, plan.request.arch, fetcher, work, fetching)
     question = layers.digest(["eatmydata", repositories.state()])
-    library = choices.recalled(question, lambda: eatmydata.packages(repositories))
+    library = choices.recalled(question, lambda: Choice(tuple(eatmydata.packages(repositories)))).packages
     plan = _informed(plan, repositories)
     digests = settings.cache_dir / _APT if options.use_cache else None
     times = _times(plan, repositories)

@@ -7,6 +7,8 @@ matter of the module whose noun it is. It must not make images.
 from __future__ import annotations
 
 import dataclasses
+import logging
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from fuel_image.archive import resolve
-from fuel_image.archive.choices import Choices
+from fuel_image.archive.choices import Choice, Choices
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.packages import Package
 from fuel_image.archive.repositories import Repositories
+from fuel_image.errors import BuildError
 from fuel_image.host import command, kernel
 from fuel_image.host.mounts import bound
 from fuel_image.host.tasks import together
@@ -27,10 +30,11 @@ from fuel_image.plan import Plan
 from fuel_image.progress import step
 from fuel_image.tree import apt, bootstrap, chroot, eatmydata, layers, shell, times
 from fuel_image.tree.chroot import Chroot
-from fuel_image.tree.installed import installed
 from fuel_image.tree.layers import Layer, Store
 from fuel_image.tree.root import Tree, entered
 from fuel_image.tree.times import Times
+
+LOG = logging.getLogger(__name__)
 
 _SMALL_BYTES = 2 << 20
 """A package that brings no more than this to those before it is cheap to install again."""
@@ -61,61 +65,98 @@ class Stage:
     packages: tuple[Package, ...]
 
 
+@dataclass(frozen=True)
+class _Portion:
+    """Some of the wishes, and the packages that come with them."""
+
+    title: str
+    wishes: tuple[str, ...]
+    choice: Choice
+
+
 @contextmanager
 def filled(this: Build, wishes: Sequence[str]) -> Iterator[Stage]:
     """Give the tree with everything that was wished for."""
-    base = _base_packages(this)
-    portions = _portions(this, base, wishes)
     with ExitStack() as stack:
-        whole = stack.enter_context(_base_system(this, base, portions[0]))
+        whole = stack.enter_context(_base_system(this, wishes))
         reached(Milestone.BOOTSTRAPPED)
-        for name, some in zip(_PORTIONS, portions):
-            whole = stack.enter_context(_with_packages(this, name, whole, some))
+        for portion in _portions(this, whole, wishes):
+            whole = stack.enter_context(_with_packages(this, whole, portion))
         yield whole
 
 
 def _base_packages(this: Build) -> tuple[Package, ...]:
     """Return the first packages of an empty tree."""
     suite, repositories = this.plan.suite, this.repositories
-    question = layers.digest(["base", repositories.state(), this.plan.request.arch, suite.extra_base])
-    return this.choices.recalled(question, lambda: resolve.base(repositories, suite.extra_base))
+    question = layers.digest(["base", repositories.state(), suite.extra_base])
+    return this.choices.recalled(question, lambda: Choice(resolve.base(repositories, suite.extra_base))).packages
 
 
-def _portions(this: Build, base: Sequence[Package], wishes: Sequence[str]) -> Sequence[Sequence[str]]:
+def _portions(this: Build, base: Stage, wishes: Sequence[str]) -> list[_Portion]:
     """Return the wishes in portions, each of which is a layer: the small ones at the end are one of their own.
 
-    So what is often changed costs little, and what a layer holds depends on the request and the repositories only.
+    So what is often changed costs little, and what a layer holds depends on the request and the repositories only. apt
+    has chosen for all wishes at once, so that no portion brings in what another makes needless.
     """
 
-    def ask() -> Sequence[Package]:
-        apt.check_names(this.repositories, wishes)
-        return resolve.small_tail(this.repositories, base, wishes, _SMALL_BYTES)
+    def ask() -> Choice:
+        with step("Choosing packages"), _chroot_on(this, base.layer) as inside:
+            return apt.choose(inside, this.repositories, wishes, digested=_digested(this, base.packages))
 
-    tail = this.choices.recalled(layers.digest(["tail", this.repositories.state(), wishes, _SMALL_BYTES]), ask)
-    first = len(wishes) - len(tail) if this.plan.request.packages is not None else len(wishes)
-    return [wishes[:first], wishes[first:]] if 0 < first < len(wishes) else [wishes]
+    def ask_for_first() -> Choice:
+        with _chroot_on(this, base.layer) as inside:
+            return apt.choose(inside, this.repositories, first, only=whole.packages)
+
+    whole = this.choices.recalled(_question(this, base.packages, wishes), ask)
+    first = _without_small_tail(this, base.packages, wishes)
+    if whole.removed or not 0 < len(first) < len(wishes):
+        return [_Portion(_PORTIONS[0], tuple(wishes), whole)]
+    question = layers.digest(["first", [one.sha256 for one in (*base.packages, *whole.packages)], first])
+    some = this.choices.recalled(question, ask_for_first)
+    rest = tuple(one for one in whole.packages if one not in set(some.packages))
+    if not rest:
+        return [_Portion(_PORTIONS[0], tuple(wishes), whole)]
+    return [
+        _Portion(_PORTIONS[0], tuple(first), some),
+        _Portion(_PORTIONS[1], tuple(wishes[len(first) :]), Choice(rest)),
+    ]
 
 
-def _chosen(
-    this: Build, installed: Sequence[Package], wishes: Sequence[str], ask: Callable[[], Sequence[Package]]
-) -> tuple[Package, ...]:
-    """Return what apt chooses for *wishes* where these packages are *installed*."""
-    question = ["packages", [one.sha256 for one in installed], this.repositories.state(), wishes]
-    return this.choices.recalled(layers.digest(question), ask)
+def _without_small_tail(this: Build, base: Sequence[Package], wishes: Sequence[str]) -> Sequence[str]:
+    """Return the wishes without those at the end that cost little to install again; a default set stays whole."""
+    if this.plan.request.packages is None:
+        return wishes
+
+    def ask() -> Choice:
+        return Choice(resolve.small_tail(this.repositories, base, wishes, _SMALL_BYTES))
+
+    question = layers.digest(["tail", this.repositories.state(), wishes, _SMALL_BYTES])
+    return wishes[: len(wishes) - len(this.choices.recalled(question, ask).packages)]
+
+
+def _question(this: Build, installed: Sequence[Package], wishes: Sequence[str]) -> str:
+    """Return the question what apt chooses for *wishes* where these packages are *installed*."""
+    return layers.digest(["packages", [one.sha256 for one in installed], this.repositories.state(), wishes])
 
 
 @contextmanager
-def _base_system(this: Build, base: tuple[Package, ...], wishes: Sequence[str]) -> Iterator[Stage]:
+def _base_system(this: Build, wishes: Sequence[str]) -> Iterator[Stage]:
     """Give the base system, installed by its own dpkg; meanwhile its apt chooses what comes next, for *wishes*."""
     request, suite, pool = this.plan.request, this.plan.suite, this.fetcher.pool
+    base = _base_packages(this)
+    apt.check_names(this.repositories, wishes)
 
     def make(tree: Tree) -> Mapping[str, Any]:
         def go_on(stopped: threading.Event) -> None:
-            def ask() -> Sequence[Package]:
+            def ask() -> Choice:
                 with step("Choosing packages"):
                     return apt.choose(inside, this.repositories, wishes, digested=_digested(this, base), installed=base)
 
-            _fetch(this, "Fetching packages", _chosen(this, base, wishes, ask), stopped)
+            try:
+                choice = this.choices.recalled(_question(this, base, wishes), ask)
+                _fetch(this, "Fetching packages", choice.packages, stopped)
+            except BuildError as error:  # the base is none the worse; who needs the packages will ask again and fail
+                LOG.debug("looking ahead: %s", error)
 
         _fetch(this, "Fetching the base system", base)
         left = bootstrap.unpack(tree, base, suite, request.arch, pool)
@@ -149,26 +190,24 @@ def _beside(task: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _with_packages(this: Build, name: str, below: Stage, wishes: Sequence[str]) -> Iterator[Stage]:
-    """Give a tree with the packages that were asked for, as the tree's own apt chooses them."""
-
-    def ask() -> Sequence[Package]:
-        with step("Choosing packages"), _chroot_on(this, below.layer) as inside:
-            return apt.choose(inside, this.repositories, wishes, digested=_digested(this, below.packages))
-
-    chosen = _chosen(this, below.packages, wishes, ask)
+def _with_packages(this: Build, below: Stage, portion: _Portion) -> Iterator[Stage]:
+    """Give a tree with a portion of the packages that were asked for, installed by the tree's own apt."""
+    choice = portion.choice
 
     def make(tree: Tree) -> Mapping[str, Any]:
-        _fetch(this, "Fetching packages", chosen)
+        _fetch(this, "Fetching packages", choice.packages)
         with _inside(this, tree) as inside:
-            apt.install(inside, this.repositories, wishes, chosen, this.fetcher.pool)
-            found = installed(inside)
+            found = apt.install(inside, this.repositories, portion.wishes, choice, this.fetcher.pool)
         times.settle(tree, this.times)
         return {"installed": [dataclasses.asdict(one) for one in found]}
 
-    inputs = {"packages": [package.identity for package in chosen], "wishes": wishes}
-    with this.store.layer(name, inputs, below.layer, make) as layer:
-        yield Stage(layer, (*below.packages, *chosen))
+    inputs = {
+        "packages": [package.identity for package in choice.packages],
+        "wishes": portion.wishes,
+        "removed": choice.removed,
+    }
+    with this.store.layer(portion.title, inputs, below.layer, make) as layer:
+        yield Stage(layer, (*below.packages, *choice.packages))
 
 
 def _digested(this: Build, installed: Sequence[Package]) -> Path | None:
@@ -181,7 +220,8 @@ def _digested(this: Build, installed: Sequence[Package]) -> Path | None:
 def _chroot_on(this: Build, layer: Layer) -> Iterator[Chroot]:
     """Give a way to run programs in a tree that starts as *layer* and is thrown away."""
     without = dataclasses.replace(this, eatmydata=())  # it may not be fetched yet, and nothing syncs
-    with layers.mounted_on(layer, this.work / f"on-{layer.key}") as tree, _inside(without, tree) as inside:
+    directory = Path(tempfile.mkdtemp(prefix="on-", dir=this.work))
+    with layers.mounted_on(layer, directory) as tree, _inside(without, tree) as inside:
         yield inside
 
 
@@ -197,10 +237,9 @@ def _inside(this: Build, tree: Tree) -> Iterator[Chroot]:
     with ExitStack() as stack:
         stack.enter_context(entered(tree))
         stack.enter_context(chroot.services_forbidden(tree))
-        pool_in_tree = tree.path / chroot.POOL.lstrip("/")
-        pool_in_tree.mkdir()
+        tree.mkdir(chroot.POOL)
         flags = kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID
-        stack.enter_context(bound(this.fetcher.pool.directory, pool_in_tree, flags))
+        stack.enter_context(bound(this.fetcher.pool.directory, tree.path / chroot.POOL.lstrip("/"), flags))
         preload = eatmydata.provide(tree, this.fetcher.pool, this.eatmydata)
         inside = Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(this.times.instead)})
         with shell.offered(inside, wanted=this.shell):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -19,6 +19,17 @@ from fuel_image.host.files import appearing
 
 LOG = logging.getLogger(__name__)
 
+_FORMAT = 2
+"""Changed whenever the same question would get another answer than before."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The packages for a wish, and the names of those that must go for it."""
+
+    packages: tuple[Package, ...]
+    removed: tuple[str, ...] = ()
+
 
 class Choices:
     """Answers below *directory*; with *use* false what an earlier build answered is asked anew."""
@@ -26,30 +37,31 @@ class Choices:
     def __init__(self, directory: Path, *, use: bool = True) -> None:
         self._directory = directory
         self._use = use
-        self._made: dict[str, tuple[Package, ...]] = {}
+        self._made: dict[str, Choice] = {}
 
-    def recalled(self, question: str, ask: Callable[[], Iterable[Package]]) -> tuple[Package, ...]:
+    def recalled(self, question: str, ask: Callable[[], Choice]) -> Choice:
         """Return the answer to the *question* with this digest; *ask* is called if none is kept."""
-        path = self._directory / f"{question}.json"
+        path = self._directory / f"{_FORMAT}-{question}.json"
         if question in self._made:
             return self._made[question]
         if self._use:
             try:
-                return _packages(json.loads(path.read_text(encoding="utf-8")))
+                return _choice(json.loads(path.read_text(encoding="utf-8")))
             except FileNotFoundError:
                 pass
             except (OSError, ValueError, TypeError, KeyError) as error:
                 LOG.warning("a remembered choice of packages was damaged (%s); it is made anew", error)
-        answer = self._made[question] = tuple(ask())
+        answer = self._made[question] = ask()
         with appearing(path) as file:
-            file.write(json.dumps([dataclasses.asdict(package) for package in answer]).encode())
+            file.write(json.dumps(dataclasses.asdict(answer)).encode())
         return answer
 
 
-def _packages(answer: Any) -> tuple[Package, ...]:
-    if not isinstance(answer, list) or not all(isinstance(fields, dict) for fields in answer):
+def _choice(answer: Any) -> Choice:
+    packages, removed = answer["packages"], answer["removed"]
+    if not all(isinstance(fields, dict) for fields in packages) or not all(isinstance(one, str) for one in removed):
         raise ValueError("it is no list of packages")
-    return tuple(_package(fields) for fields in answer)
+    return Choice(tuple(_package(fields) for fields in packages), tuple(removed))
 
 
 def _package(fields: dict[str, Any]) -> Package:

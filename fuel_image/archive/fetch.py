@@ -127,7 +127,7 @@ class Fetcher:
         return self._from_any(urls, name, once, self._attempts, stopped or threading.Event())
 
     def _fetch_one(self, wanted: Wanted, step: Step, attempts: int, stopped: threading.Event) -> None:
-        with self.pool.incoming(wanted.sha256) as part:
+        with self.pool.incoming(wanted.sha256, stopped) as part:
             if self.pool.holds(wanted.sha256, wanted.size_bytes):  # another build brought it while we waited
                 step.advance(wanted.size_bytes)
                 part.unlink(missing_ok=True)  # it may just have become the member

@@ -12,13 +12,14 @@ import hashlib
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fuel_image.errors import HostError
+from fuel_image.errors import FetchError, HostError
 from fuel_image.host.files import held, locked
 
 LOG = logging.getLogger(__name__)
@@ -54,16 +55,18 @@ class Pool:
         return False
 
     @contextmanager
-    def incoming(self, sha256: str) -> Iterator[Path]:
+    def incoming(self, sha256: str, stopped: threading.Event) -> Iterator[Path]:
         """Lock a place for a file on its way in; what an earlier, killed fetch left there may be resumed.
 
-        Another build that wants the same file waits here, and then finds it.
+        Another build that wants the same file waits here, and then finds it; until *stopped* is set.
         """
         part = self.path(sha256).with_suffix(_INCOMING)
         with contextlib.ExitStack() as stack:
             try:
                 part.parent.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(held(part, 0o644))
+                stack.enter_context(held(part, 0o644, lambda: not stopped.is_set()))
+            except InterruptedError as error:
+                raise FetchError(f"waiting for another build's {sha256}: given up because of another error") from error
             except OSError as error:
                 raise HostError(
                     f"writing to the package pool: {error}", advice="give another with --cache-dir"

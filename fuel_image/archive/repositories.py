@@ -20,7 +20,7 @@ from fuel_image.request import Repository
 
 @dataclass(frozen=True)
 class OpenRepository:
-    """A repository with its verified state. *release* is None for a flat one without any; *keys* counted for it."""
+    """A repository with its verified state. *release* is None for a flat one without any."""
 
     request: Repository
     place: int
@@ -100,8 +100,9 @@ class Repositories(Sequence[OpenRepository]):
         return (text for index in self.indices() for text in index.stanzas(packages))
 
     def state(self) -> list[object]:
-        """Return, in JSON's types, all that a choice of packages depends on: indices, their order and their pins."""
-        return [[one.priority, [[index.label, index.sha256] for index in one.indices]] for one in self._opened]
+        """Return, in JSON's types, all that a choice of packages depends on: architecture, indices, order, pins."""
+        every = [[one.priority, [[index.label, index.sha256] for index in one.indices]] for one in self._opened]
+        return [self.arch, *every]
 
     def base_date(self) -> int:
         """Return the date of the first repository's Release, in seconds since the epoch; 0 if it does not say."""

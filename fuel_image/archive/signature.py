@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import tempfile
+import threading
 from pathlib import Path
 
 from fuel_image.archive.fetch import Fetcher
@@ -38,7 +39,7 @@ class Unsigned(ReleaseError):
     forged = False
 
 
-def keyring(repository: Repository, fetcher: Fetcher) -> bytes:
+def keyring(repository: Repository, fetcher: Fetcher, stopped: threading.Event) -> bytes:
     """Return the keys that count for *repository*, in binary: the request's own, else the shipped and the site's."""
     if repository.key is None:
         files = [*sorted(SHIPPED_KEYS.glob("*.asc")), *repository.keyrings]
@@ -46,7 +47,8 @@ def keyring(repository: Repository, fetcher: Fetcher) -> bytes:
     if "-----BEGIN PGP" in repository.key:
         return _binary(repository.key.encode())
     if repository.key.startswith("https://"):
-        return _binary(fetcher.small((repository.key,), f"the key of {repository.name}", _KEY_LIMIT_BYTES))
+        name = f"the key of {repository.name}"
+        return _binary(fetcher.small((repository.key,), name, _KEY_LIMIT_BYTES, stopped))
     return _binary(_read(Path(repository.key), repository.name))
 
 

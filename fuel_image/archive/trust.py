@@ -6,9 +6,10 @@ signature, and which need not have a Release. It must not fetch an index.
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -78,7 +79,8 @@ def _believed(requested: Repository, fetcher: Fetcher, workspace: Path, stopped:
         detached = _fetched(requested, "Release.gpg", fetcher, stopped)
     if content is None:
         return _without_release(requested)
-    text, warning = _text(requested, content, detached, fetcher, workspace)
+    keys = functools.partial(signature.keyring, requested, fetcher, stopped)
+    text, warning = _text(requested, content, detached, keys, workspace)
     parsed = releases.parse(text, requested.name)
     if not requested.trusted:
         releases.check_validity(parsed, requested.name)
@@ -107,14 +109,13 @@ def _without_release(requested: Repository) -> Answer:
 
 
 def _text(
-    requested: Repository, content: bytes, detached: bytes | None, fetcher: Fetcher, workspace: Path
+    requested: Repository, content: bytes, detached: bytes | None, keys: Callable[[], bytes], workspace: Path
 ) -> tuple[str, str]:
     """Return the text of a Release whose signature counts, or need not count, and a warning in the second case."""
     try:
         if detached is None and not content.startswith(b"-----BEGIN PGP SIGNED"):
             raise signature.unsigned(requested, "its Release is not signed")
-        keys = signature.keyring(requested, fetcher)
-        return signature.verified(content, detached, keys, requested, workspace), ""
+        return signature.verified(content, detached, keys(), requested, workspace), ""
     except signature.Unsigned as error:
         if not requested.trusted and (error.forged or requested.key is not None or not is_local(requested)):
             raise

@@ -6,13 +6,19 @@ with the process that holds it, however that ends. It must not know what is in t
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Callable
+
+_LOOK_AGAIN_SECONDS = 0.05
+"""A lock is not waited for but looked at: only so can a thread be told to stop waiting."""
 
 
 @contextmanager
@@ -30,31 +36,37 @@ def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[N
 
 
 @contextmanager
-def held(path: Path, mode: int, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+def held(path: Path, mode: int, waiting: Callable[[], bool] = lambda: True) -> Iterator[int]:
     """Hold the lock of a file that is made if it is not there and that its holder may remove or rename.
 
-    *waiting* is called, once, if somebody else holds it. Raises OSError when the file cannot be had.
+    Gives the open file. While somebody else holds it *waiting* is called again and again; it tells whether to go on,
+    else InterruptedError is raised. Raises OSError when the file cannot be had.
     """
-    told = False
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not told:
-                    waiting()
-                told = True
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if _has_name(path, descriptor):
-                yield
+            while not _taken(descriptor):
+                if not waiting():
+                    raise InterruptedError(errno.EINTR, "given up while another process holds it", str(path))
+                time.sleep(_LOOK_AGAIN_SECONDS)
+            if has_name(path, descriptor):
+                yield descriptor
                 return
         finally:
             os.close(descriptor)
         # Its holder removed it before it was ours: what has the name now, if anything, is another.
 
 
-def _has_name(path: Path, descriptor: int) -> bool:
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def has_name(path: Path, descriptor: int) -> bool:
+    """Tell whether an open file still is what *path* names."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
@@ -77,6 +89,9 @@ def appearing(path: Path) -> Iterator[IO[bytes]]:
 
 def keep_newest(directory: Path, limit: int) -> None:
     """Remove all but the *limit* newest files of a directory, which need not exist."""
-    files = sorted(directory.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[limit:]:
+    found = []
+    for path in directory.glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another build may prune too
+            found.append((path.stat().st_mtime, path))
+    for _, path in sorted(found, reverse=True)[limit:]:
         path.unlink(missing_ok=True)

@@ -24,10 +24,19 @@ def turn(directory: Path, thing: Path) -> Iterator[None]:
     """Be, for the length of the block, the only one of those with the same *directory* who makes *thing*."""
     real = os.path.join(os.path.realpath(thing.parent), thing.name)
     path = directory / f"{hashlib.sha256(os.fsencode(real)).hexdigest()}.lock"
+    told = False
+
+    def waiting() -> bool:
+        nonlocal told
+        if not told:
+            LOG.info("waiting for another build of %s", thing)
+        told = True
+        return True
+
     with ExitStack() as stack:
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            stack.enter_context(held(path, 0o600, lambda: LOG.info("waiting for another build of %s", thing)))
+            stack.enter_context(held(path, 0o600, waiting))
         except OSError as error:
             raise HostError(f"locking {thing}: {error}", advice="give another --work-dir") from error
         try:

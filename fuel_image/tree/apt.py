@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from fuel_image.archive.choices import Choice
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import OpenRepository, Repositories
@@ -28,11 +29,14 @@ from fuel_image.host.files import appearing
 from fuel_image.progress import step
 from fuel_image.tree import ahead, database, deferred
 from fuel_image.tree.chroot import Chroot, visible
+from fuel_image.tree.installed import Installed, installed
+from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
 
 _HOME = "/run/apt"
 _STATUS = f"{_HOME}/status"
+_REMOVED = re.compile(r"^The following packages will be REMOVED:\n((?: .*\n)+)", re.MULTILINE)
 _URI = re.compile(r"'http://repository-(\d+)\.invalid/[^']*' (\S+) \d+")
 _CONFIGURATION = """\
 Dir::Etc::sourcelist "{home}/sources.list";
@@ -65,15 +69,15 @@ def _configure(chroot: Chroot, repositories: Repositories, only: Sequence[Packag
 
     With *only* the indices hold these packages and no other, which apt reads in a moment.
     """
-    home = chroot.tree.path / _HOME.lstrip("/")
+    tree = chroot.tree
     for name in ("none", "lists/partial", "cache", "archives/partial"):
-        (home / name).mkdir(parents=True)
+        tree.mkdir(f"{_HOME}/{name}")
     configuration = _CONFIGURATION.format(home=_HOME, arch=repositories.arch, path=deferred.DPKG_PATH)
-    (home / "apt.conf").write_text(configuration, encoding="utf-8")
-    (home / "sources.list").write_text("".join(_source_line(one) for one in repositories), encoding="utf-8")
-    (home / "preferences").write_text("\n".join(_pin(one) for one in repositories), encoding="utf-8")
+    tree.write(f"{_HOME}/apt.conf", configuration)
+    tree.write(f"{_HOME}/sources.list", "".join(_source_line(one) for one in repositories))
+    tree.write(f"{_HOME}/preferences", "\n".join(_pin(one) for one in repositories))
     for repository in repositories:
-        _place_lists(repository, home / "lists", only)
+        _place_lists(repository, tree, only)
 
 
 def _host(repository: OpenRepository) -> str:
@@ -92,22 +96,24 @@ def _pin(repository: OpenRepository) -> str:
     return f'Package: *\nPin: origin "{_host(repository)}"\nPin-Priority: {repository.priority}\n'
 
 
-def _place_lists(repository: OpenRepository, lists: Path, only: Sequence[Package] | None) -> None:
+def _place_lists(repository: OpenRepository, tree: Tree, only: Sequence[Package] | None) -> None:
     """Write the indices under the names that apt gives them (URItoFileName in apt-pkg)."""
     request = repository.request
     suite = f"dists/{request.suite}/" if request.components else request.suite.lstrip("/")
     prefix = f"{_host(repository)}/{suite}"
     if repository.release is not None:
-        _write_list(lists, f"{prefix}Release", repository.release.text.encode())
+        _write_list(tree, f"{prefix}Release", repository.release.text.encode())
     for index in repository.indices:
         content = index.content if only is None else b"\n".join(index.stanzas(only))
-        _write_list(lists, f"{prefix}{index.label}Packages", content)
+        _write_list(tree, f"{prefix}{index.label}Packages", content)
 
 
-def _write_list(lists: Path, uri: str, content: bytes) -> None:
-    path = lists / uri.replace("_", "%5f").replace("/", "_")
-    path.write_bytes(content)
-    os.utime(path, (1, 1))  # by size and time apt tells whether it knows an index
+def _write_list(tree: Tree, uri: str, content: bytes) -> None:
+    name = uri.replace("_", "%5f").replace("/", "_")
+    with tree.writing(f"{_HOME}/lists/{name}") as file:
+        file.write(content)
+        file.flush()
+        os.utime(file.fileno(), (1, 1))  # by size and time apt tells whether it knows an index
 
 
 def check_names(repositories: Repositories, packages: Sequence[str], *, path: str = "$.packages") -> None:
@@ -132,16 +138,17 @@ def choose(
     repositories: Repositories,
     packages: Sequence[str],
     *,
-    digested: Path | None,
+    digested: Path | None = None,
     installed: Sequence[Package] | None = None,
-) -> list[Package]:
-    """Have apt say which packages it would fetch to install *packages* and what they need.
+    only: Sequence[Package] | None = None,
+) -> Choice:
+    """Have apt say which packages it would fetch to install *packages* and what they need, and which it would remove.
 
     *digested* is where what apt makes of the indices is kept for the next time. With *installed* it takes these for
-    installed, and not what dpkg says, which may be at it. Raises CommandError with apt's own words when the packages
-    cannot be installed together.
+    installed, and not what dpkg says, which may be at it; with *only* it has no others to choose from. Raises
+    CommandError with apt's own words when the packages cannot be installed together.
     """
-    _configure(chroot, repositories)
+    _configure(chroot, repositories, only)
     with _kept(chroot, digested):
         return _choose(chroot, repositories, packages, installed)
 
@@ -149,45 +156,49 @@ def choose(
 @contextmanager
 def _kept(chroot: Chroot, digested: Path | None) -> Iterator[None]:
     """Give apt what it made of the same indices before, which it checks; keep what it makes of them now."""
-    own = chroot.tree.path / _HOME.lstrip("/") / "cache/srcpkgcache.bin"
+    own = f"{_HOME}/cache/srcpkgcache.bin"
     known = digested is not None and digested.exists()
     if digested is not None and known:
-        shutil.copyfile(digested, own)
+        with digested.open("rb") as kept, chroot.tree.writing(own) as file:
+            shutil.copyfileobj(kept, file)
     yield
-    if digested is not None and not known and own.exists():
-        with appearing(digested) as file, own.open("rb") as made:
+    if digested is not None and not known and chroot.tree.is_file(own):
+        with chroot.tree.reading(own) as made, appearing(digested) as file:
             shutil.copyfileobj(made, file)
 
 
 def _choose(
     chroot: Chroot, repositories: Repositories, packages: Sequence[str], installed: Sequence[Package] | None
-) -> list[Package]:
+) -> Choice:
     options: list[str] = []
     if installed is not None:
-        status = b"\n".join(b"Status: install ok installed\n" + one for one in repositories.stanzas(installed))
-        (chroot.tree.path / _STATUS.lstrip("/")).write_bytes(status)
+        with chroot.tree.writing(_STATUS) as status:
+            status.write(b"\n".join(b"Status: install ok installed\n" + one for one in repositories.stanzas(installed)))
         options = ["-o", f"Dir::State::status={_STATUS}"]
     advice = "the packages cannot be installed together from these repositories; apt's reasons are above"
     argv = ("apt-get", *options, "--print-uris", "install", "--", *packages)
     printed = chroot.run(*argv, doing="choosing packages", want_output=True, advice=advice).text
     matches = (_URI.match(line) for line in printed.splitlines())
-    return [_named_by_apt(repositories[int(match[1])], match[2]) for match in matches if match]
+    chosen = tuple(_named_by_apt(repositories[int(match[1])], match[2]) for match in matches if match)
+    removed = _REMOVED.search(printed)
+    return Choice(chosen, tuple(word.rstrip("*") for word in removed[1].split()) if removed else ())
 
 
 def install(
-    chroot: Chroot, repositories: Repositories, packages: Sequence[str], chosen: Sequence[Package], pool: Pool
-) -> None:
-    """Install *packages* and what they need from the *chosen* files, which the pool holds.
+    chroot: Chroot, repositories: Repositories, packages: Sequence[str], choice: Choice, pool: Pool
+) -> tuple[Installed, ...]:
+    """Install *packages* and what they need from the chosen files, which the pool holds; return what is installed then.
 
     What can be unpacked ahead is; apt then sees to the rest, in the order that it needs, and has dpkg configure all.
+    Where packages must go first, nothing is unpacked ahead: dpkg takes no conflicts with what it has not removed.
     """
+    chosen = choice.packages
     _configure(chroot, repositories, chosen)
-    archives = chroot.tree.path / _HOME.lstrip("/") / "archives"
     for package in chosen:
-        (archives / package.archive_name).symlink_to(visible(package, pool))
+        chroot.tree.symlink(f"{_HOME}/archives/{package.archive_name}", visible(package, pool))
     marks = database.automatic(chroot.tree)
-    left = chosen
-    if not database.filters(chroot.tree):
+    left: Sequence[Package] = chosen
+    if not choice.removed and not database.filters(chroot.tree):
         with step(f"Unpacking {len(chosen)} packages"):
             done = ahead.unpack(chroot.tree, [pool.path(package.sha256) for package in chosen])
             database.add(chroot.tree, [one for one in done if not one.left])
@@ -195,7 +206,8 @@ def install(
     with step(f"Installing {len(chosen)} packages", total_items=len(chosen)) as installing:
         # To apt the tree looks like one in which an installation broke off: it wants to be told the way out.
         deferred.set_up(chroot, frozenset(package.name for package in chosen)).run(
-            *("apt-get", "--no-download", "install", "--", *packages, *(package.name for package in left)),
+            *("apt-get", "--no-download", "install", "--", *packages),
+            *(f"{package.name}={package.version}" for package in left),
             doing="installing packages",
             advice="the lines above are the packages' own; the log file has all of them",
             on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
@@ -204,6 +216,17 @@ def install(
     asked = _asked(packages, chosen)
     came_along = sorted(package.name for package in chosen if package.name not in asked)
     database.mark_automatic(chroot.tree, marks, came_along, repositories.arch)
+    return _all_there(chroot, chosen)
+
+
+def _all_there(chroot: Chroot, chosen: Sequence[Package]) -> tuple[Installed, ...]:
+    """Return what is installed; raise BuildError unless everything that was chosen is."""
+    there = installed(chroot)
+    known = {(one.name, one.version) for one in there}
+    lacking = [f"{one.name} {one.version}" for one in chosen if (one.name, one.version) not in known]
+    if lacking:
+        raise BuildError(f"installing packages: apt ended well, but these are not installed: {', '.join(lacking)}")
+    return there
 
 
 def _asked(packages: Sequence[str], chosen: Sequence[Package]) -> set[str]:

@@ -5,13 +5,12 @@ Owns the comparison of a layer's inputs with those of the kept layers of the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fuel_image.tree.layers import Kept, Layer, Store, key_of
-from fuel_image.tree.root import Tree
+from fuel_image.tree.layers import Kept, Layer, Make, Store
 
 _SHOWN = 5
 
@@ -28,18 +27,17 @@ class Explainer(Store):
         self.lines: list[str] = []
 
     @contextmanager
-    def layer(
-        self, name: str, inputs: Mapping[str, Any], below: Layer | None, make: Callable[[Tree], Mapping[str, Any]]
-    ) -> Iterator[Layer]:
+    def layer(self, name: str, inputs: Mapping[str, Any], below: Layer | None, make: Make) -> Iterator[Layer]:
         """Give the kept layer; raises Unkept."""
-        if not self.holds(key_of(name, inputs, below)):
-            alike = [one for one in self.kept() if one.name == name]
-            below_key = None if below is None else below.key
-            self.lines.append(f"{name}: would be made: {reason(inputs, below_key, alike)}")
-            raise Unkept
         with super().layer(name, inputs, below, make) as layer:
             self.lines.append(f"{name}: kept")
             yield layer
+
+    def _made(self, _path: Path, _below: Layer | None, facts: Mapping[str, Any], _make: Make, /) -> Mapping[str, Any]:
+        name = facts["name"]
+        alike = [one for one in self.kept() if one.name == name]
+        self.lines.append(f"{name}: would be made: {reason(facts['inputs'], facts['below'], alike)}")
+        raise Unkept
 
 
 def reason(inputs: Mapping[str, Any], below: str | None, alike: list[Kept]) -> str:

@@ -25,15 +25,18 @@ from typing import Any, Callable
 
 from fuel_image.errors import HostError
 from fuel_image.host import kernel
-from fuel_image.host.files import locked
+from fuel_image.host.files import has_name, held, locked
 from fuel_image.host.mounts import bound, mounted
 from fuel_image.host.workspace import remove_tree
 from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 """Changed whenever the same inputs would give another tree than before."""
+
+Make = Callable[[Tree], Mapping[str, Any]]
+"""Fills the tree that it is given and returns a record, in JSON's types, that is kept beside it."""
 
 _FLAGS = kernel.MS_NODEV | kernel.MS_NOATIME
 _RECORD = "record.json"
@@ -95,39 +98,40 @@ class Store:
         self._use = use
 
     @contextmanager
-    def layer(
-        self, name: str, inputs: Mapping[str, Any], below: Layer | None, make: Callable[[Tree], Mapping[str, Any]]
-    ) -> Iterator[Layer]:
-        """Give the layer that *make* makes from *inputs* on top of *below*; make it only if the store lacks it.
-
-        *make* fills the tree that it is given and returns a record, in JSON's types, that is kept beside it.
-        """
+    def layer(self, name: str, inputs: Mapping[str, Any], below: Layer | None, make: Make) -> Iterator[Layer]:
+        """Give the layer that *make* makes from *inputs* on top of *below*; make it only if the store lacks it."""
         key = key_of(name, inputs, below)
         facts = {"name": name, "below": below and below.key, "inputs": inputs}
         path = self._directory / key
-        with self._lock_file(key) as lock:
-            record = None
-            while record is None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                kept = self._found(name, path) if self._use else None
-                new = self._made(path, below, facts, make) if kept is None else kept
+        while True:
+            with self._held(key) as lock:
+                record = self._found(name, path) if self._use else None
+                if record is None:
+                    record = self._made(path, below, facts, make)
                 # Between one kind of lock and the other there is a moment in which somebody may prune (flock(2)).
                 fcntl.flock(lock, fcntl.LOCK_SH)
-                record = new if path.exists() else None
-            os.utime(path)  # what was used last is removed last
-            yield Layer(key, (path / "upper", *(below.directories if below else ())), record)
+                if path.exists() and has_name(self._lock(key), lock):
+                    os.utime(path)  # what was used last is removed last
+                    yield Layer(key, (path / "upper", *(below.directories if below else ())), record)
+                    return
+
+    def _lock(self, key: str) -> Path:
+        return self._directory / f"{key}.lock"
 
     @contextmanager
-    def _lock_file(self, key: str) -> Iterator[int]:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self._directory / f"{key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise HostError(f"opening the store of layers: {error}", advice="give another --cache-dir") from error
-        try:
-            yield lock
-        finally:
-            os.close(lock)
+    def _held(self, key: str) -> Iterator[int]:
+        """Hold the lock of a key, whose file is there as long as its layer, or somebody who wants it."""
+        with contextlib.ExitStack() as stack:
+            try:
+                self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                lock = stack.enter_context(held(self._lock(key), 0o600))
+            except OSError as error:
+                raise HostError(f"opening the store of layers: {error}", advice="give another --cache-dir") from error
+            try:
+                yield lock
+            finally:
+                if not (self._directory / key).exists():
+                    self._lock(key).unlink(missing_ok=True)
 
     def _found(self, name: str, path: Path) -> Mapping[str, Any] | None:
         """Return the record of a layer that is there and as it was when it was kept; drop one that is not."""
@@ -145,9 +149,7 @@ class Store:
         remove_tree(path)
         return None
 
-    def _made(
-        self, path: Path, below: Layer | None, facts: Mapping[str, Any], make: Callable[[Tree], Mapping[str, Any]]
-    ) -> Mapping[str, Any]:
+    def _made(self, path: Path, below: Layer | None, facts: Mapping[str, Any], make: Make, /) -> Mapping[str, Any]:
         new = path.with_suffix(".new")
         for left in (new, path):  # by a build that was killed, or by one that does not use the store
             if left.exists():
@@ -174,17 +176,14 @@ class Store:
                 what = facts["name"], facts["below"], facts["inputs"], facts["size_bytes"]
                 yield Kept(path.parent.name, used, *what)
 
-    def holds(self, key: str) -> bool:
-        """Tell whether the layer of this key is kept."""
-        return (self._directory / key / _RECORD).exists()
-
     def prune(self, limit_bytes: int) -> None:
         """Remove what killed builds left, and the layers used longest ago until the rest take at most *limit_bytes*.
 
         One that a build is using stays, however old it is.
         """
-        for left in self._directory.glob("*.new"):
-            self._remove_unused(left)
+        for left in [*self._directory.glob("*.new"), *self._directory.glob("*.lock")]:
+            if left.suffix == ".new" or not left.with_suffix("").exists():
+                self._remove_unused(left)
         total = 0
         for one in sorted(self.kept(), key=lambda one: one.used, reverse=True):
             total += one.size_bytes
@@ -192,9 +191,14 @@ class Store:
                 self._remove_unused(self._directory / one.key)
 
     def _remove_unused(self, path: Path) -> None:
-        with contextlib.suppress(BlockingIOError), locked(path.with_suffix(".lock"), wait=False):
-            LOG.debug("removing the layer %s", path.name)
-            remove_tree(path)
+        lock = path.with_suffix(".lock")
+        lock.touch(mode=0o600)
+        with contextlib.suppress(BlockingIOError, FileNotFoundError), locked(lock, wait=False):
+            LOG.debug("removing the layer %s", path.stem)
+            if path != lock:
+                remove_tree(path)
+            if not path.with_suffix("").exists():
+                lock.unlink()
 
 
 def key_of(name: str, inputs: Mapping[str, Any], below: Layer | None) -> str:

@@ -7,11 +7,13 @@ RESOLVE_IN_ROOT), so that no symbolic link that a package left can lead a write 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from fuel_image.errors import BuildError
 from fuel_image.host import kernel
@@ -66,18 +68,27 @@ class Tree:
         found = self._lstat(inside)
         return found is not None and stat.S_ISDIR(found.st_mode)
 
-    def read(self, inside: str) -> str:
-        """Return the text of a file; links are followed inside the tree."""
+    @contextmanager
+    def reading(self, inside: str) -> Iterator[BinaryIO]:
+        """Open the regular file at *inside*; links are followed inside the tree. Raises OSError for anything else."""
         root = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            descriptor = kernel.open_in_root(root, inside, os.O_RDONLY)
+            descriptor = kernel.open_in_root(root, inside, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not hold us up
         finally:
             os.close(root)
-        with os.fdopen(descriptor, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "no regular file", inside)
+            yield file
 
-    def write(self, inside: str, text: str, *, mode: int = 0o644) -> None:
-        """Make or replace the file at *inside*, owned by root; a link there is replaced, not followed.
+    def read(self, inside: str) -> str:
+        """Return the text of a file; links are followed inside the tree."""
+        with self.reading(inside) as file:
+            return file.read().decode("utf-8", "surrogateescape")
+
+    @contextmanager
+    def writing(self, inside: str, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+        """Give a file, owned by root, that at the end of the block is at *inside*; a link there is replaced.
 
         A regular file that is replaced keeps its owner and mode.
         """
@@ -85,15 +96,24 @@ class Tree:
         with self._parent(inside) as (directory, name):
             temporary = f".{name}.fuel-image"
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(
-                os.open(temporary, flags, 0o600, dir_fd=directory), "w", encoding="utf-8", errors="surrogateescape"
-            ) as file:
-                file.write(text)
-                if old is not None and stat.S_ISREG(old.st_mode):
-                    os.fchown(file.fileno(), old.st_uid, old.st_gid)
-                    mode = stat.S_IMODE(old.st_mode)
-                os.fchmod(file.fileno(), mode)
-            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    yield file
+                    file.flush()
+                    if old is not None and stat.S_ISREG(old.st_mode):
+                        os.fchown(file.fileno(), old.st_uid, old.st_gid)
+                        mode = stat.S_IMODE(old.st_mode)
+                    os.fchmod(file.fileno(), mode)
+                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            except BaseException:
+                os.unlink(temporary, dir_fd=directory)
+                raise
+
+    def write(self, inside: str, text: str, *, mode: int = 0o644) -> None:
+        """Make or replace the file at *inside*, as ``writing`` does."""
+        with self.writing(inside, mode=mode) as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
 
     def symlink(self, inside: str, target: str) -> None:
         """Make a symbolic link at *inside*."""

@@ -11,18 +11,20 @@ from pathlib import Path
 from .images import output_of
 
 
-def package(directory: Path, name: str, version: str = "1", *, depends: str = "", postinst: str = "") -> Path:
-    """Build a package that holds one file, with Debian's own tool."""
+def package(
+    directory: Path, name: str, version: str = "1", *, depends: str = "", fields: str = "", **scripts: str
+) -> Path:
+    """Build a package that holds one file, with Debian's own tool; *scripts* are maintainer scripts by name."""
     root = directory / f"{name}-{version}-root"
     (root / "DEBIAN").mkdir(parents=True)
     (root / "usr/share/doc" / name).mkdir(parents=True)
     (root / "usr/share/doc" / name / "copyright").write_text("nobody's\n")
-    fields = f"Package: {name}\nVersion: {version}\nArchitecture: all\n"
-    fields += "Maintainer: A Test <test@example.org>\nDescription: a test\n"
-    (root / "DEBIAN/control").write_text(fields + (f"Depends: {depends}\n" if depends else ""))
-    if postinst:
-        (root / "DEBIAN/postinst").write_text(postinst)
-        (root / "DEBIAN/postinst").chmod(0o755)
+    control = f"Package: {name}\nVersion: {version}\nArchitecture: all\n{fields}"
+    control += "Maintainer: A Test <test@example.org>\nDescription: a test\n"
+    (root / "DEBIAN/control").write_text(control + (f"Depends: {depends}\n" if depends else ""))
+    for script, text in scripts.items():
+        (root / "DEBIAN" / script).write_text(text)
+        (root / "DEBIAN" / script).chmod(0o755)
     (directory / "pool").mkdir(exist_ok=True)
     deb = directory / "pool" / f"{name}_{version}_all.deb"
     subprocess.run(["dpkg-deb", "--root-owner-group", "--build", root, deb], check=True, stdout=subprocess.DEVNULL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,9 +167,9 @@ def test_a_key_from_an_https_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         fetcher = Fetcher(Pool(tmp_path / "pool"), attempts=2)
         mine = Repository("mine", (url,), "stable", ("main",), key=f"{url}/key.asc", fingerprint=signer.fingerprint)
         with pytest.raises(FetchError, match="TLS: "):
-            signature.keyring(mine, fetcher)
+            signature.keyring(mine, fetcher, threading.Event())
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "crt"))
-        keys = signature.keyring(mine, fetcher)
+        keys = signature.keyring(mine, fetcher, threading.Event())
         assert "Suite: stable" in signature.verified(content, None, keys, mine, tmp_path)
         other = Repository("mine", (url,), "stable", ("main",), key=f"{url}/key.asc", fingerprint="F" * 40)
         with pytest.raises(signature.Unsigned, match="not by the key with the fingerprint"):

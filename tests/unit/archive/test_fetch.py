@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def test_what_a_killed_fetch_left_is_resumed_or_thrown_away(fetcher: Fetcher, tm
     source = tmp_path / "source"
     source.write_bytes(CONTENT)
     for left in (CONTENT[:300], b"other bytes", CONTENT + b"more"):
-        with fetcher.pool.incoming(SHA256) as part:
+        with fetcher.pool.incoming(SHA256, threading.Event()) as part:
             part.write_bytes(left)
         fetcher.fetch([wanted(source)], Step("fetching"))
         assert fetcher.pool.path(SHA256).read_bytes() == CONTENT

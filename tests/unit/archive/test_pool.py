@@ -30,7 +30,7 @@ def test_those_who_want_the_same_files_at_the_same_time_bring_each_of_them_once(
             for content in contents:
                 digest = hashlib.sha256(content).hexdigest()
                 barrier.wait(PATIENCE_SECONDS)
-                with pool.incoming(digest) as part:
+                with pool.incoming(digest, threading.Event()) as part:
                     if pool.holds(digest, len(content)):
                         part.unlink(missing_ok=True)
                         continue
@@ -52,16 +52,16 @@ def test_those_who_want_the_same_files_at_the_same_time_bring_each_of_them_once(
 
 def test_what_a_killed_fetch_left_is_given_to_the_next(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
-    with pool.incoming(SHA256) as part:
+    with pool.incoming(SHA256, threading.Event()) as part:
         part.write_bytes(b"con")
-    with pool.incoming(SHA256) as part:
+    with pool.incoming(SHA256, threading.Event()) as part:
         assert part.read_bytes() == b"con"
     assert not pool.holds(SHA256, 7)
 
 
 def test_a_member_of_another_size_is_none(tmp_path: Path) -> None:
     pool = Pool(tmp_path)
-    with pool.incoming(SHA256) as part:
+    with pool.incoming(SHA256, threading.Event()) as part:
         part.write_bytes(b"content")
         pool.admit(part, SHA256)
     os.utime(pool.path(SHA256), (1, 1))
@@ -79,5 +79,5 @@ def test_what_is_no_digest_names_no_file(digest: str, tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(HostError, match="--cache-dir"), Pool(tmp_path / "file").incoming(SHA256):
+    with pytest.raises(HostError, match="--cache-dir"), Pool(tmp_path / "file").incoming(SHA256, threading.Event()):
         pass

@@ -58,3 +58,34 @@ def test_a_replaced_file_keeps_its_mode(tree: Tree) -> None:
     (tree.path / "etc/shadow").chmod(0o640)
     tree.write("/etc/shadow", "root:*:\n")
     assert (tree.path / "etc/shadow").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_pipe_in_the_place_of_a_file_does_not_hold_anybody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "calls")
+    with pytest.raises(OSError, match="no regular file"):
+        Tree(tmp_path).read("/calls")
+
+
+def test_what_is_read_and_written_through_links_stays_inside(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("the host's")
+    inside = tmp_path / "tree"
+    (inside / "run").mkdir(parents=True)
+    (inside / "run/apt").symlink_to(outside)
+    (inside / "run/calls").symlink_to(outside / "file")
+    tree = Tree(inside)
+    with pytest.raises(FileNotFoundError):
+        tree.read("/run/calls")
+    with pytest.raises(FileNotFoundError), tree.writing("/run/apt/apt.conf") as file:
+        file.write(b"ours")
+    assert [path.name for path in outside.iterdir()] == ["file"]
+    assert (outside / "file").read_text() == "the host's"
+
+
+def test_a_failure_while_writing_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(ValueError, match="full"), Tree(tmp_path).writing("/file") as file:
+        file.write(b"half")
+        raise ValueError("full")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]

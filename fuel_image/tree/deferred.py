@@ -19,7 +19,14 @@ from fuel_image.tree.chroot import Chroot
 
 _DIRECTORY = "/run/deferred"
 DPKG_PATH = f"{_DIRECTORY}:{PATH}"
-_NOTE = f"""printf '%s\\n' "$*" >> {_DIRECTORY}/$(basename "$0").calls"""
+# Quoted, so that a shell reads it back as it was.
+_NOTE = rf"""call=
+for argument; do
+    case "$argument" in *\'*) argument=$(printf '%s' "$argument" | sed "s/'/'\\\\''/g") ;; esac
+    call="$call '$argument'"
+done
+printf '%s\n' "${{call# }}" >> {_DIRECTORY}/$(basename "$0").calls
+"""
 
 # Kernel hooks that run after an initial RAM disk was made may want it (a boot loader's): unless we know that they do
 # not, it is made at once. A name with a dot, such as that of a conffile not yet in place, is no hook (run-parts(8)).
@@ -53,7 +60,7 @@ class _StandIn:
 
 _STAND_INS = (
     _StandIn("/usr/sbin/update-initramfs", _UPDATE_INITRAMFS, ("initramfs-tools", "dracut")),
-    _StandIn("/usr/bin/py3compile", _NOTE + "\n", ("python3-minimal",)),
+    _StandIn("/usr/bin/py3compile", _NOTE, ("python3-minimal",)),
     _StandIn("/usr/bin/ssh-keygen", _SSH_KEYGEN, ("openssh-client",)),
 )
 
@@ -64,13 +71,11 @@ def set_up(chroot: Chroot, coming: frozenset[str]) -> Chroot:
     Only what is in the tree, or comes with one of the packages named in *coming*, has a stand-in: scripts ask whether
     there is such a program.
     """
-    directory = chroot.tree.path / _DIRECTORY.lstrip("/")
-    directory.mkdir()
+    chroot.tree.mkdir(_DIRECTORY)
     for one in _STAND_INS:
         if chroot.tree.exists(one.program) or not coming.isdisjoint(one.packages):
-            path = directory / one.program.rpartition("/")[2]
-            path.write_text(f"#!/bin/sh\n{one.script}", encoding="ascii")
-            path.chmod(0o755)
+            name = one.program.rpartition("/")[2]
+            chroot.tree.write(f"{_DIRECTORY}/{name}", f"#!/bin/sh\n{one.script}", mode=0o755)
     return replace(chroot, environment={**chroot.environment, "PATH": DPKG_PATH})
 
 
@@ -92,24 +97,23 @@ def _compile_modules(chroot: Chroot) -> None:
 
 
 def _make_initial_ram_disks(chroot: Chroot) -> None:
-    for call in _initial_ram_disks(chroot):
-        chroot.run("update-initramfs", *shlex.split(call), doing="making the initial RAM disk")
+    for arguments in _initial_ram_disks(chroot):
+        chroot.run("update-initramfs", *arguments, doing="making the initial RAM disk")
 
 
-def _initial_ram_disks(chroot: Chroot) -> list[str]:
+def _initial_ram_disks(chroot: Chroot) -> list[list[str]]:
     """Return the calls of update-initramfs that are needed; one that makes a disk anew leaves nothing to update."""
-    calls = _calls(chroot, "update-initramfs")
+    calls = [shlex.split(call) for call in _calls(chroot, "update-initramfs")]
     if not chroot.tree.exists("/usr/sbin/update-initramfs"):
         return []
-    made = [call for call in calls if call.startswith("-c")]
+    made = [call for call in calls if call[:1] == ["-c"]]
     kernels = [name for name in chroot.tree.names("/boot") if name.startswith("vmlinuz-")]
-    covered = all(any(name.partition("-")[2] in shlex.split(call) for call in made) for name in kernels)
+    covered = all(any(name.partition("-")[2] in call for call in made) for name in kernels)
     return made if made and covered else calls
 
 
 def _calls(chroot: Chroot, name: str) -> list[str]:
     """Return the different ways in which a stand-in was called, in their order."""
-    path = chroot.tree.path / _DIRECTORY.lstrip("/") / f"{name}.calls"
-    if not path.exists():
-        return []
-    return list(dict.fromkeys(path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()))
+    path = f"{_DIRECTORY}/{name}.calls"
+    noted = chroot.tree.read(path) if chroot.tree.is_file(path) else ""
+    return list(dict.fromkeys(noted.splitlines()))

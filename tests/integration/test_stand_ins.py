@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Scripts:
         path = self._top / "run/deferred" / name
         ended = subprocess.run(["/bin/sh", str(path), *arguments], check=False, env={"PATH": "/usr/bin:/bin"})
         noted, ran = (
-            one.read_text().splitlines() if one.exists() else []
+            [" ".join(shlex.split(line)) for line in one.read_text().splitlines()] if one.exists() else []
             for one in (path.with_suffix(".calls"), self._top / "ran")
         )
         return ended.returncode, noted, ran
@@ -107,3 +108,11 @@ def test_any_other_key_is(arguments: str, scripts: Scripts) -> None:
 def test_a_question_about_a_host_key_gets_no_false_answer(scripts: Scripts) -> None:
     """Debian's postinst prints the fingerprint of the key that it has made: of none there is none to print."""
     assert scripts.call("ssh-keygen", "-l", "-f", "/etc/ssh/ssh_host_rsa_key.pub") == (0, [], [])
+
+
+def test_what_is_put_off_keeps_its_quotes(scripts: Scripts, tmp_path: Path) -> None:
+    arguments = ["-p", "a b", "-X", ".*(foo|bar).py", "it's", "'", "$HOME `x`", ""]
+    scripts.call("py3compile", *arguments)
+    (noted,) = (tmp_path / "run/deferred/py3compile.calls").read_text().splitlines()
+    said = subprocess.run(["/bin/sh", "-c", f"printf '%s\\n' {noted}"], check=True, stdout=subprocess.PIPE, text=True)
+    assert said.stdout.splitlines() == arguments

@@ -7,6 +7,7 @@ are done. It must not fill the tree or give the files their names.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,9 +38,15 @@ def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: 
         sources = [_Source(top, contents.take(top)) for top in views]
         needed = sum(_room_bytes(source) for source in sources)
         room = stack.enter_context(memory.scratch(work / "images", needed))
-        tasks = stack.enter_context(together(cpus(), command.end_running))
+        stopped = threading.Event()
+
+        def stop() -> None:
+            stopped.set()
+            command.end_running()
+
+        tasks = stack.enter_context(together(cpus(), stop))
         futures = [
-            tasks.start(_make_one, plan, image, source, out, room, epoch, making)
+            tasks.start(_make_one, plan, image, source, out, room, epoch, making, stopped)
             for image, source, out in zip(plan.images, sources, outs)
         ]
     return tuple(future.result() for future in futures)
@@ -81,7 +88,14 @@ def _ensure_mount_point(tree: Tree, mount: str) -> None:
 
 
 def _make_one(
-    plan: Plan, planned: PlannedImage, source: _Source, out: Staged, room: Path, epoch: int, making: Step
+    plan: Plan,
+    planned: PlannedImage,
+    source: _Source,
+    out: Staged,
+    room: Path,
+    epoch: int,
+    making: Step,
+    stopped: threading.Event,
 ) -> Artifact:
     asked = planned.request
     image = room / f"{asked.filename}.image"
@@ -96,9 +110,9 @@ def _make_one(
             image, source.top, source.inventory, kind=asked.format, label=asked.label, uuid=planned.uuid,
             reserve_bytes=reserve_bytes, linux=plan.suite.linux,
         )  # fmt: skip
-    with together(1, command.end_running) as beside:
+    with together(1, lambda: None) as beside:  # to stop would be to stop the other images' programs too
         beside.start(check.check, image, asked.format, source.inventory)
-        raw, packed = _written(image, asked.container, out, making)
+        raw, packed = _written(image, asked.container, out, making, stopped)
     image.unlink()
     return Artifact(
         mount=asked.mount,
@@ -110,9 +124,9 @@ def _make_one(
     )
 
 
-def _written(image: Path, container: str, out: Staged, making: Step) -> tuple[Sums, Sums]:
+def _written(image: Path, container: str, out: Staged, making: Step, stopped: threading.Event) -> tuple[Sums, Sums]:
     try:
-        return emit(image, container, out.file, threads=cpus(), step=making)
+        return emit(image, container, out.file, threads=cpus(), step=making, stopped=stopped)
     except OSError as error:
         error.filename = error.filename or out.path
         raise

@@ -11,11 +11,13 @@ import errno
 import functools
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from fuel_image.errors import BuildError
 from fuel_image.images.containers import CONTAINERS
 from fuel_image.progress import Step
 
@@ -71,12 +73,19 @@ class _Summed:
         self._file.flush()
 
 
-def emit(image: Path, container: str, target: BinaryIO, *, threads: int, step: Step) -> tuple[Sums, Sums]:
-    """Write *image* in its container to *target*; return the sums of the image and of what was written."""
+def emit(
+    image: Path, container: str, target: BinaryIO, *, threads: int, step: Step, stopped: threading.Event
+) -> tuple[Sums, Sums]:
+    """Write *image* in its container to *target*; return the sums of the image and of what was written.
+
+    Soon after *stopped* is set BuildError is raised.
+    """
     raw, packed = _Running(), _Summed(target)
     opened = CONTAINERS[container].opened(packed, threads)
     with concurrent.futures.ThreadPoolExecutor(2) as executor, opened as stream:
         for chunk in _chunks(image):
+            if stopped.is_set():
+                raise BuildError(f"writing {image.stem}: given up because of another error")
             running = [executor.submit(task) for task in raw.tasks(chunk)]
             stream.write(chunk)
             for future in running:

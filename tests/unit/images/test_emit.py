@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import threading
 import zlib
 from pathlib import Path
 from typing import Callable
@@ -13,6 +14,7 @@ from typing import Callable
 import pytest
 import zstandard
 
+from fuel_image.errors import BuildError
 from fuel_image.images.containers import CONTAINERS
 from fuel_image.images.emit import emit
 from fuel_image.progress import Step
@@ -41,7 +43,7 @@ def image(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_containers(image: Path, container: str) -> None:
     target, step, raw = io.BytesIO(), Step("emitting"), image.read_bytes()
-    sums = emit(image, container, target, threads=2, step=step)
+    sums = emit(image, container, target, threads=2, step=step, stopped=threading.Event())
     assert UNPACK[container](target.getvalue()) == raw
     for content, found in zip((raw, target.getvalue()), sums):
         assert found.size_bytes == len(content)
@@ -51,7 +53,7 @@ def test_containers(image: Path, container: str) -> None:
 
 def test_gzip_is_one_member_for_the_node_reads_no_second(image: Path) -> None:
     target = io.BytesIO()
-    emit(image, "gzip", target, threads=2, step=Step("emitting"))
+    emit(image, "gzip", target, threads=2, step=Step("emitting"), stopped=threading.Event())
     reader = zlib.decompressobj(zlib.MAX_WBITS | 32)
     assert len(reader.decompress(target.getvalue())) == image.stat().st_size
     assert (reader.eof, reader.unused_data) == (True, b"")
@@ -60,7 +62,7 @@ def test_gzip_is_one_member_for_the_node_reads_no_second(image: Path) -> None:
 def test_an_empty_image(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     target = io.BytesIO()
-    raw, _ = emit(tmp_path / "empty", "gzip", target, threads=1, step=Step("emitting"))
+    raw, _ = emit(tmp_path / "empty", "gzip", target, threads=1, step=Step("emitting"), stopped=threading.Event())
     assert raw.size_bytes == 0
     assert gzip.decompress(target.getvalue()) == b""
 
@@ -72,5 +74,13 @@ def test_where_the_holes_are_makes_no_difference(image: Path, tmp_path: Path, co
     assert full.stat().st_blocks > image.stat().st_blocks
     targets = [io.BytesIO(), io.BytesIO()]
     for path, target in zip((image, full), targets):
-        emit(path, container, target, threads=2, step=Step("emitting"))
+        emit(path, container, target, threads=2, step=Step("emitting"), stopped=threading.Event())
     assert targets[0].getvalue() == targets[1].getvalue()
+
+
+def test_it_stops_when_it_is_told(tmp_path: Path) -> None:
+    path, stopped = tmp_path / "image", threading.Event()
+    path.write_bytes(b"content")
+    stopped.set()
+    with pytest.raises(BuildError, match="given up"):
+        emit(path, "xz", io.BytesIO(), threads=1, step=Step("emitting"), stopped=stopped)

@@ -17,47 +17,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from fuel_image import __version__
+from fuel_image import record as records
 from fuel_image.archive.trust import Answer
 from fuel_image.host.cpus import cpus
-from fuel_image.metadata import END
 from fuel_image.milestones import Milestone
+from fuel_image.record import Record, Recorded, RecordError
 from fuel_image.request import Request
 
 LOG = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's, where PyYAML was built with it: the list of installed packages is long."""
-_BAD_SHAPES = (ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError)
-
-
-@dataclass(frozen=True)
-class File:
-    """An image file as the metadata describes it."""
-
-    name: str
-    size_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Published:
-    """What the metadata of a set says of where it came from and of its files; one Release digest a repository."""
-
-    version: str
-    request_sha256: str
-    releases: tuple[str | None, ...]
-    files: tuple[File, ...]
 
 
 @dataclass(frozen=True)
 class Standing:
     """What is published: a whole set that fits the request, or else why not; neither when nothing is."""
 
-    published: Published | None = None
+    record: Record | None = None
     difference: str = ""
 
 
@@ -74,46 +51,31 @@ class AlreadyBuilt:
         return f"already built: {self.metadata.name} is whole{rest}"
 
 
-def parse(text: str) -> Published:
-    """Read the text of a metadata file. Raises one of _BAD_SHAPES for what we have not written, or not to its end."""
-    if not text.endswith(END):
-        raise ValueError("cut short")
-    record = yaml.load(text, Loader=_LOADER)
-    return Published(
-        version=record["fuel_image_version"],
-        request_sha256=record["request_sha256"],
-        releases=tuple(repo["release_sha256"] for repo in record["repos"]),
-        files=tuple(
-            File(str(image["container_name"]), int(image["container_size"]), image["container_sha256"])
-            for image in record["images"]
-        ),
-    )
-
-
-def unfit(published: Published, request: Request) -> str:
+def unfit(record: Record, request: Request) -> str:
     """Return why a set is not one that this version would make for *request*; nothing if it is."""
-    if published.version != __version__:
-        return f"{request.metadata_filename} was made by fuel-image {published.version}, this is {__version__}"
-    if published.request_sha256 != request.digest:
+    if record.version != __version__:
+        maker = "another program" if record.version is None else f"fuel-image {record.version}"
+        return f"{request.metadata_filename} was made by {maker}, this is fuel-image {__version__}"
+    if record.request_sha256 != request.digest:
         return "the request has changed"
-    if sorted(one.name for one in published.files) != sorted(one.filename for one in request.images):
+    if sorted(one.filename for one in record.images) != sorted(one.filename for one in request.images):
         return f"{request.metadata_filename} names other images"
     return ""
 
 
-def changed(published: Published, answers: Sequence[Answer]) -> str:
+def changed(record: Record, answers: Sequence[Answer]) -> str:
     """Return which repository is in another state than the one the set was made from; nothing if none is.
 
     One that could not be asked counts as unchanged, one that has no Release as changed.
     """
-    if len(published.releases) != len(answers):
+    if len(record.sources) != len(answers):
         return "there are other repositories"
-    for known, answer in zip(published.releases, answers):
+    for source, answer in zip(record.sources, answers):
         if answer.unreachable is not None:
             continue
         if answer.release is None:
             return f"{answer.repository.name} has no Release that tells whether it has changed"
-        if answer.release.sha256 != known:
+        if answer.release.sha256 != source.release_sha256:
             return f"{answer.repository.name} has changed"
     return ""
 
@@ -136,21 +98,21 @@ def examine(request: Request, stopped: threading.Event) -> Standing:
         found = any(os.path.lexists(request.output / image.filename) for image in request.images)
         return Standing(difference=f"{name} is missing" if found else "")
     try:
-        published = parse(path.read_text(encoding="utf-8"))
+        record = records.parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         return Standing(difference=f"{name} cannot be read: {error.strerror}")
-    except _BAD_SHAPES as error:
+    except (RecordError, UnicodeDecodeError) as error:
         LOG.debug("reading %s: %s", name, error)
         return Standing(difference=f"{name} is damaged")
-    difference = unfit(published, request) or damage(published.files, request.output, stopped)
-    return Standing(difference=difference) if difference else Standing(published)
+    difference = unfit(record, request) or damage(record.images, request.output, stopped)
+    return Standing(difference=difference) if difference else Standing(record)
 
 
-def damage(files: Sequence[File], directory: Path, stopped: threading.Event) -> str:
+def damage(files: Sequence[Recorded], directory: Path, stopped: threading.Event) -> str:
     """Return what is wrong with the image files; nothing if each is as described. Sizes are looked at first."""
     with ThreadPoolExecutor(cpus()) as workers:
         for wrong in (_wrong_size, _wrong_content):
-            futures = [workers.submit(wrong, directory / one.name, one, stopped) for one in files]
+            futures = [workers.submit(wrong, directory / one.filename, one, stopped) for one in files]
             for future in concurrent.futures.as_completed(futures):
                 if future.result():
                     stopped.set()
@@ -158,37 +120,37 @@ def damage(files: Sequence[File], directory: Path, stopped: threading.Event) -> 
     return ""
 
 
-def _wrong_size(path: Path, expected: File, _stopped: threading.Event) -> str:
+def _wrong_size(path: Path, expected: Recorded, _stopped: threading.Event) -> str:
     try:
         if not path.is_file():
-            return f"{expected.name} is {'no regular file' if path.exists() else 'missing'}"
+            return f"{expected.filename} is {'no regular file' if path.exists() else 'missing'}"
         size_bytes = path.stat().st_size
     except OSError as error:
-        return f"{expected.name} cannot be read: {error.strerror}"
+        return f"{expected.filename} cannot be read: {error.strerror}"
     if size_bytes != expected.size_bytes:
-        return f"{expected.name} has {size_bytes:,} bytes, not {expected.size_bytes:,}"
+        return f"{expected.filename} has {size_bytes:,} bytes, not {expected.size_bytes:,}"
     return ""
 
 
-def _wrong_content(path: Path, expected: File, stopped: threading.Event) -> str:
+def _wrong_content(path: Path, expected: Recorded, stopped: threading.Event) -> str:
     digest, chunk = hashlib.sha256(), bytearray(_CHUNK_BYTES)
     try:
         with path.open("rb", buffering=0) as file:
             while not stopped.is_set() and (count := file.readinto(chunk)):
                 digest.update(memoryview(chunk)[:count])
     except OSError as error:
-        return f"{expected.name} cannot be read: {error.strerror}"
-    return "" if digest.hexdigest() == expected.sha256 else f"the content of {expected.name} has changed"
+        return f"{expected.filename} cannot be read: {error.strerror}"
+    return "" if digest.hexdigest() == expected.sha256 else f"the content of {expected.filename} has changed"
 
 
 def already_built(standing: Standing, answers: Sequence[Answer], metadata: Path) -> AlreadyBuilt | None:
     """Say in the log whether the published set serves, and why not; return it if it does."""
     difference = standing.difference
-    if standing.published is not None:
-        difference = changed(standing.published, answers)
+    if standing.record is not None:
+        difference = changed(standing.record, answers)
     if difference:
         LOG.info("building anew: %s", difference)
-    if difference or standing.published is None:
+    if difference or standing.record is None:
         return None
     for answer in answers:
         if answer.unreachable is not None:

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from fuel_image import __version__, metadata, published
+from fuel_image import record as records
 from fuel_image.archive import release
 from fuel_image.archive.trust import Answer
 from fuel_image.errors import FetchError
-from fuel_image.published import File, Published, Standing
+from fuel_image.published import Standing
+from fuel_image.record import Record
 from fuel_image.request import Request, parse
 
 from .test_request import changed
@@ -46,18 +48,28 @@ def asked(output: Path) -> Request:
 
 def record(request: Request) -> dict[str, Any]:
     return {
-        "repos": [{"name": one, "release_sha256": release_sha256(one)} for one in ("noble", "noble-updates")],
+        "os": {"name": "Ubuntu", "major": 24, "minor": 4},
+        "packages": ["acl"],
+        "repos": [
+            {"name": one, "uri": "", "suite": one, "section": "main", "release_sha256": release_sha256(one)}
+            for one in ("noble", "noble-updates")
+        ],
         "images": [
             {
                 "container_name": name,
                 "container_size": len(content),
+                "container_md5": "",
                 "container_sha256": hashlib.sha256(content).hexdigest(),
+                "container": "gzip",
+                "raw_size": 0,
+                "raw_md5": "",
+                "format": "ext4",
             }
             for name, content in CONTENTS.items()
         ],
         "request_sha256": request.digest,
         "fuel_image_version": __version__,
-        "installed": [{"name": "acl", "repo": "noble"}, {"name": "adduser", "repo": "noble"}],
+        "installed": [{"name": name, "version": "1", "arch": "all"} for name in ("acl", "adduser")],
     }
 
 
@@ -83,7 +95,7 @@ def look(request: Request) -> Standing:
 
 def test_a_whole_set_stands(request_: Request) -> None:
     standing = look(request_)
-    assert standing == Standing(published.parse(metadata.written(record(request_))))
+    assert standing == Standing(records.parse(metadata.written(record(request_))))
 
 
 def test_nothing_published_is_no_difference(tmp_path: Path) -> None:
@@ -141,18 +153,18 @@ def test_metadata_without_its_end_is_not_whole(request_: Request) -> None:
     assert look(request_).difference == "node.yaml is damaged"
 
 
-def _set(request: Request, **changes: Any) -> Published:
-    return dataclasses.replace(published.parse(metadata.written(record(request))), **changes)
+def _set(request: Request, **changes: Any) -> Record:
+    return dataclasses.replace(records.parse(metadata.written(record(request))), **changes)
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({}, ""),
-        ({"version": "0.9"}, f"node.yaml was made by fuel-image 0.9, this is {__version__}"),
+        ({"version": "0.9"}, f"node.yaml was made by fuel-image 0.9, this is fuel-image {__version__}"),
         ({"request_sha256": DIGEST}, "the request has changed"),
-        ({"files": ()}, "node.yaml names other images"),
-        ({"files": (File("../node.img.gz", 4, DIGEST),)}, "node.yaml names other images"),
+        ({"version": None}, f"node.yaml was made by another program, this is fuel-image {__version__}"),
+        ({"images": ()}, "node.yaml names other images"),
     ],
 )
 def test_a_set_of_another_kind(changes: dict[str, Any], said: str, request_: Request) -> None:
@@ -178,7 +190,8 @@ def test_repositories_that_change(answers: Sequence[Answer], said: str, request_
 
 
 def test_a_set_made_without_a_release_never_stands(request_: Request) -> None:
-    made = _set(request_, releases=(None, release_sha256("noble-updates")))
+    first, second = _set(request_).sources
+    made = _set(request_, sources=(dataclasses.replace(first, release_sha256=None), second))
     assert published.changed(made, [answer("noble"), answer("noble-updates")]) == "noble has changed"
 
 
@@ -214,4 +227,4 @@ def test_who_does_not_wait_for_the_answer_is_not_held_up(request_: Request) -> N
     with pytest.raises(RuntimeError), published.examined(request_):
         raise RuntimeError
     with published.examined(request_) as looking:
-        assert looking.result().published is not None
+        assert looking.result().record is not None

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fuel_image import __version__, log
-from fuel_image.commands import build, cache, config, sample, schema
+from fuel_image.commands import build, cache, compare, config, sample, schema, show, verify
 from fuel_image.ending import guarded
 
 
@@ -32,6 +32,9 @@ COMMANDS: Mapping[str, Command] = {
     "schema": schema,
     "config": config,
     "cache": cache,
+    "show": show,
+    "verify": verify,
+    "compare": compare,
 }
 """By their names. Without one the first argument is a request, which is built."""
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from fuel_image.archive.transport import Failure, Transport
 from fuel_image.errors import FuelImageError
 from fuel_image.metadata import END
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, where PyYAML was built with it: the list of installed packages is long."""
+
+_LIMIT_BYTES = 64 << 20
 
 
 class RecordError(FuelImageError):
@@ -84,9 +88,8 @@ def parse(text: str) -> Record:
 
 
 def _typed(found: dict[str, Any]) -> Record:
-    system = found["os"]
     return Record(
-        system=f"{system['name']} {system['major']}.{system['minor']:02}",
+        system=_system(str(found["os"]["name"]), int(found["os"]["major"]), int(found["os"]["minor"])),
         codename=found.get("codename"),
         arch=found.get("arch"),
         version=found.get("fuel_image_version"),
@@ -96,6 +99,11 @@ def _typed(found: dict[str, Any]) -> Record:
         images=tuple(_image(one) for one in found["images"]),
         installed={(one["name"], one["arch"]): str(one["version"]) for one in found.get("installed", ())},
     )
+
+
+def _system(name: str, major: int, minor: int) -> str:
+    """Return a release as it calls itself: Debian has no minor number, Ubuntu's is a month."""
+    return f"{name} {major}" if name == "Debian" else f"{name} {major}.{minor:02}"
 
 
 def _source(one: dict[str, Any]) -> Source:
@@ -115,3 +123,21 @@ def _image(one: dict[str, Any]) -> Recorded:
         format=one["format"],
         mount=one.get("mount"),
     )
+
+
+def url_of(location: str) -> str:
+    """Return the URL of a metadata file that is named by its path or URL."""
+    return location if location.startswith(("http://", "https://")) else Path(location).absolute().as_uri()
+
+
+def fetched(location: str, transport: Transport) -> Record:
+    """Read the metadata file at a path or URL. Raises RecordError."""
+    try:
+        with transport.opened(url_of(location), 0) as body:
+            return parse(b"".join(body.chunks(_LIMIT_BYTES)).decode("utf-8"))
+    except Failure as error:
+        raise RecordError(f"reading {location}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise RecordError(f"reading {location}: no record of a set: it is no text") from error
+    except RecordError as error:
+        raise RecordError(f"reading {location}: {error.message}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fuel_image import build, hooks, plan, progress
 from fuel_image.commands import asked
+from fuel_image.commands.table import aligned
 from fuel_image.ending import apart
 from fuel_image.errors import EXIT_DONE
 from fuel_image.sizes import megabytes
@@ -60,8 +61,7 @@ def _summary(built: build.Built) -> str:
     for one in built.artifacts:
         sizes = (megabytes(one.packed.size_bytes), megabytes(one.raw.size_bytes))
         rows.append((one.filename, one.mount, one.format, one.container, *sizes))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines = aligned(rows)
     steps = progress.finished_steps()
     total = max(one.started + one.seconds for one in steps) - steps[0].started
     lines.append("")

@@ -1,8 +1,8 @@
 """Containers: how a published file is compressed.
 
-Owns the table CONTAINERS: one row for each, with a compressor of bytes to a file. The gzip container is one member,
-because the node's reader stops after the first (fuel_agent.utils.artifact.GunzipStream). It must not know what is
-compressed.
+Owns the table CONTAINERS: one row for each, with a compressor of bytes to a file, and the way back. The gzip container
+is one member, because the node's reader stops after the first (fuel_agent.utils.artifact.GunzipStream). It must not
+know what is compressed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any, Callable, Protocol
 
 import zstandard
-from isal import igzip_threaded
+from isal import igzip_threaded, isal_zlib
 
 _GZIP_LEVEL = 1  # ISA-L's levels go from 0 to 3
+_GZIP_WINDOW_BITS = 31  # zlib.h: the largest window, with gzip's header and trailer
 _ZSTD_LEVEL = 3
 _XZ_PRESET = 1  # higher presets take minutes for a root file system and gain a tenth
+_CHUNK_BYTES = 1 << 16
 
 
 class Sink(Protocol):
@@ -37,9 +39,13 @@ Stream = AbstractContextManager[Any]
 
 @dataclass(frozen=True)
 class Container:
-    """*opened* takes the file to write to and the threads to use, and gives a stream that takes the content."""
+    """*opened* takes the file to write to and the threads to use, and gives a stream that takes the content.
+
+    *reading* takes what has ``read(size)`` and gives a stream that returns the content; it raises UNPACKING_ERRORS.
+    """
 
     opened: Callable[[Sink, int], Stream]
+    reading: Callable[[Any], Stream]
 
 
 def _gzip(file: Sink, threads: int) -> Stream:
@@ -56,9 +62,37 @@ def _xz(file: Sink, _threads: int) -> Stream:
     return lzma.LZMAFile(file, "wb", preset=_XZ_PRESET)  # type: ignore[arg-type]
 
 
+class _Member:
+    """The content of the first member of a gzip file; that more follows is an error."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._inflater = isal_zlib.decompressobj(wbits=_GZIP_WINDOW_BITS)
+
+    def read(self, size_bytes: int) -> bytes:
+        """Return up to *size_bytes*, none at the end."""
+        while not self._inflater.eof:
+            packed = self._inflater.unconsumed_tail or self._file.read(_CHUNK_BYTES)
+            if not packed:
+                raise EOFError("it is cut short")
+            if content := self._inflater.decompress(packed, size_bytes):
+                return content
+        if self._inflater.unused_data or self._file.read(1):
+            raise ValueError("it goes on after the first gzip member, which is all that nodes read")
+        return b""
+
+
+def _unzstd(file: Any) -> Stream:
+    return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
+
+
 CONTAINERS: Mapping[str, Container] = {
-    "gzip": Container(_gzip),
-    "raw": Container(lambda file, _threads: nullcontext(file)),
-    "zstd": Container(_zstd),
-    "xz": Container(_xz),
+    "gzip": Container(_gzip, lambda file: nullcontext(_Member(file))),
+    "raw": Container(lambda file, _threads: nullcontext(file), nullcontext),
+    "zstd": Container(_zstd, _unzstd),
+    "xz": Container(_xz, lzma.LZMAFile),
 }
+UNPACKING_ERRORS: tuple[type[Exception], ...] = (
+    *(EOFError, ValueError, lzma.LZMAError, zstandard.ZstdError),
+    isal_zlib.IsalError,  # type: ignore[assignment]  # its stub is wrong
+)

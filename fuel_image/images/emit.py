@@ -40,7 +40,7 @@ class Sums:
     sha256: str
 
 
-class _Running:
+class Running:
     """The sums of a stream so far."""
 
     def __init__(self) -> None:
@@ -52,7 +52,13 @@ class _Running:
         self._size_bytes += len(chunk)
         return [functools.partial(one.update, chunk) for one in self._hashes]
 
+    def take(self, chunk: bytes) -> None:
+        """Take in *chunk*."""
+        for task in self.tasks(chunk):
+            task()
+
     def sums(self) -> Sums:
+        """Return the sums of what was taken in."""
         md5, sha256 = self._hashes
         return Sums(self._size_bytes, md5.hexdigest(), sha256.hexdigest())
 
@@ -62,11 +68,10 @@ class _Summed:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.running = _Running()
+        self.running = Running()
 
     def write(self, chunk: bytes) -> int:
-        for task in self.running.tasks(chunk):
-            task()
+        self.running.take(chunk)
         return self._file.write(chunk)
 
     def flush(self) -> None:
@@ -80,7 +85,7 @@ def emit(
 
     Soon after *stopped* is set BuildError is raised.
     """
-    raw, packed = _Running(), _Summed(target)
+    raw, packed = Running(), _Summed(target)
     opened = CONTAINERS[container].opened(packed, threads)
     with concurrent.futures.ThreadPoolExecutor(2) as executor, opened as stream:
         for chunk in _chunks(image):

@@ -1,0 +1,99 @@
+"""A published set, checked against its record.
+
+Owns the one reading of each file, from a directory or over HTTP: its size and digests, and by unpacking it those of the
+image in it. It must not change anything, and does not need the repositories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from fuel_image.archive.transport import Failure, Transport
+from fuel_image.host import command
+from fuel_image.host.cpus import cpus
+from fuel_image.host.tasks import together
+from fuel_image.images.containers import CONTAINERS, UNPACKING_ERRORS
+from fuel_image.images.emit import Running, Sums
+from fuel_image.progress import Step, step
+from fuel_image.record import Record, Recorded, url_of
+
+_CHUNK_BYTES = 1 << 20
+_LONGEST_BYTES = 1 << 50
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A file of a set, and what is wrong with it."""
+
+    image: Recorded
+    problems: tuple[str, ...]
+
+
+class _Summed:
+    """A stream of chunks that can be read like a file and takes its sums on the way."""
+
+    def __init__(self, chunks: Iterator[bytes], reading: Step) -> None:
+        self._chunks = chunks
+        self._reading = reading
+        self._rest = b""
+        self.running = Running()
+
+    def read(self, size_bytes: int = -1) -> bytes:
+        """Return up to *size_bytes*, fewer only at the end of a chunk, none at the end."""
+        if not self._rest:
+            self._rest = next(self._chunks, b"")
+            self.running.take(self._rest)
+            self._reading.advance(len(self._rest))
+        count = len(self._rest) if size_bytes < 0 else size_bytes
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        return taken
+
+
+def verify(record: Record, location: str, transport: Transport) -> list[Finding]:
+    """Return what is found of every file that the record at *location*, a path or URL, describes."""
+    base = url_of(location)
+    with step("Verifying") as reading, together(cpus(), command.end_running) as tasks:
+        reading.total_bytes = sum(image.size_bytes for image in record.images)
+        futures = [tasks.start(_looked_at, image, base, transport, reading) for image in record.images]
+    return [future.result() for future in futures]
+
+
+def _looked_at(image: Recorded, base: str, transport: Transport, reading: Step) -> Finding:
+    if "/" in image.filename or image.container not in CONTAINERS:
+        return Finding(image, (f"{image.filename} in {image.container} is nothing that can be checked",))
+    try:
+        with transport.opened(urljoin(base, quote(image.filename)), 0) as body:
+            return Finding(image, tuple(_differences(image, _Summed(body.chunks(_LONGEST_BYTES), reading))))
+    except Failure as error:
+        return Finding(image, (str(error),))
+
+
+def _differences(image: Recorded, stream: Any) -> Iterator[str]:
+    unpacked = Running()
+    failed = ""
+    try:
+        with CONTAINERS[image.container].reading(stream) as content:
+            while chunk := content.read(_CHUNK_BYTES):
+                unpacked.take(chunk)
+    except UNPACKING_ERRORS as error:
+        failed = str(error) or type(error).__name__
+    while stream.read(_CHUNK_BYTES):
+        pass
+    packed = stream.running.sums()
+    yield from _unlike(packed, image.size_bytes, image.md5, image.sha256, "it")
+    if failed:
+        yield f"it cannot be unpacked: {failed}"
+    else:
+        yield from _unlike(unpacked.sums(), image.raw_size_bytes, image.raw_md5, image.raw_sha256, "the image in it")
+
+
+def _unlike(found: Sums, size_bytes: int, md5: str, sha256: str | None, what: str) -> Iterator[str]:
+    if found.size_bytes != size_bytes:
+        yield f"{what} has {found.size_bytes:,} bytes, not {size_bytes:,}"
+    elif found.md5 != md5:
+        yield f"{what} has the MD5 {found.md5}, not {md5}"
+    elif sha256 is not None and found.sha256 != sha256:
+        yield f"{what} has the SHA-256 {found.sha256}, not {sha256}"

@@ -41,7 +41,8 @@ COMMANDS: Mapping[str, Command] = {
 _DESCRIPTION = """\
 Build the file-system images of a machine from package repositories.
 
-REQUEST is JSON text, or the path of a file that holds it (PATH or @PATH), or - for standard input:
+REQUEST is JSON text, or the path of a file that holds it (PATH or @PATH), or - for standard input. One argument has
+up to 131,071 bytes; a longer request must be a file: @PATH. A request looks like this:
 
   {"image_data": {"/boot": {"uri": "http://10.0.0.1/node-boot.img.gz", "format": "ext2", "container": "gzip"},
                   "/":     {"uri": "http://10.0.0.1/node.img.gz",      "format": "ext4", "container": "gzip"}},

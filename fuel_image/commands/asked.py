@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from fuel_image.errors import Problem, RequestError
 from fuel_image.plan import Plan
 from fuel_image.request import Proxies, Request
 from fuel_image.settings import Settings
+
+_LONGEST_ARGUMENT_BYTES = 131_071  # MAX_ARG_STRLEN of Linux, without the NUL: what is longer never reaches a program
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +68,7 @@ def _at_this_site(wanted: Request, site: Settings) -> Request:
 def _text(given: str) -> str:
     """Return the JSON text that the argument is or names. Raises RequestError."""
     if given.lstrip()[:1] in ("{", "["):
+        _refuse_cut(given)
         return given
     path = given[1:] if given.startswith("@") else given
     try:
@@ -75,3 +80,14 @@ def _text(given: str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise RequestError([Problem("REQUEST", f"not UTF-8 at byte {error.start}")]) from None
+
+
+def _refuse_cut(given: str) -> None:
+    """Raise RequestError for JSON text that somebody cut where an argument must end."""
+    if len(os.fsencode(given)) < _LONGEST_ARGUMENT_BYTES:
+        return
+    try:
+        json.loads(given)
+    except (ValueError, RecursionError) as error:
+        message = f"not JSON ({error}), and as long as one argument may be, {_LONGEST_ARGUMENT_BYTES:,} bytes: "
+        raise RequestError([Problem("REQUEST", f"{message}if it was cut, use @PATH")]) from None

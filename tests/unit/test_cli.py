@@ -59,6 +59,18 @@ def test_a_bad_request_ends_with_2_and_no_traceback(
     assert "Traceback" not in printed
 
 
+def test_a_request_as_long_as_an_argument_may_be(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that was cut there is told what to do; one that fits is a request like any other."""
+    longest = SEED.rstrip().ljust(131_071)
+    assert main(["--dry-run", longest]) == 0
+    cut = changed(nodes=["ü" * 131_071]).encode()[:131_071].decode(errors="surrogateescape")
+    for text in (cut, "[" * 131_071):
+        assert main(["--dry-run", text]) == 2
+        assert "131,071 bytes: if it was cut, use @PATH" in capsys.readouterr().err
+    assert main(["--dry-run", cut[:-3]]) == 2
+    assert "@PATH" not in capsys.readouterr().err
+
+
 def test_a_request_that_is_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "request.json").write_bytes(b'{"a": "\xff"}')
     assert main([str(tmp_path / "request.json")]) == 2

@@ -6,6 +6,7 @@ build leaves nothing; a set of files is then named at once, the metadata last. I
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from fuel_image.errors import BuildError, HostError
 from fuel_image.host.files import locked
 from fuel_image.images.emit import Sums
 
+_TEMPORARY = ".fuel-image-new"
 _READABLE_BY_ALL = 0o644  # nginx serves them as another user
 
 
@@ -47,15 +49,20 @@ class Staged:
         os.fchmod(self.file.fileno(), _READABLE_BY_ALL)
         os.fsync(self.file.fileno())
         directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        temporary = f".{self.name}.new"
-        (self._directory / temporary).unlink(missing_ok=True)  # of a build that was killed just here
         try:
-            # linkat(2) gives a nameless file a name but never replaces one; rename does. Without dst_dir_fd Python
-            # calls link(2), which would link the link in /proc itself.
-            os.link(f"/proc/self/fd/{self.file.fileno()}", temporary, dst_dir_fd=directory, follow_symlinks=True)
+            # linkat(2) gives a nameless file a name but never replaces one; rename does.
+            with contextlib.suppress(FileExistsError):
+                self._link(self.name, directory)
+                return
+            temporary = f".{self.name}{_TEMPORARY}"
+            self._link(temporary, directory)
             os.rename(temporary, self.name, src_dir_fd=directory, dst_dir_fd=directory)
         finally:
             os.close(directory)
+
+    def _link(self, name: str, directory: int) -> None:
+        # Without dst_dir_fd Python calls link(2), which would link the link in /proc itself.
+        os.link(f"/proc/self/fd/{self.file.fileno()}", name, dst_dir_fd=directory, follow_symlinks=True)
 
 
 @contextmanager
@@ -78,6 +85,8 @@ def reveal_set(directory: Path, images: Sequence[Staged], metadata: Staged) -> N
     """
     try:
         with locked(directory):  # so that the files of two builds of the same set never mix
+            for left in directory.glob(f".*{_TEMPORARY}"):  # by a build that was killed just there
+                left.unlink()
             (directory / metadata.name).unlink(missing_ok=True)
             for image in images:
                 image.reveal()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from fuel_image import build, hooks, plan, progress
 from fuel_image.commands import asked
 from fuel_image.commands.table import aligned
 from fuel_image.ending import apart
-from fuel_image.errors import EXIT_DONE
+from fuel_image.errors import EXIT_DONE, HostError
+from fuel_image.host import cpus
 from fuel_image.sizes import megabytes
 
 ABOUT = "build the images that a request asks for"
@@ -32,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Build, and say what came of it."""
+    if options.shell and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise HostError("--shell needs a terminal", advice="leave it out, or use --keep-tree and --log-file")
     planned, settings = asked.understood(options)
     if options.dry_run:
         print(plan.described(planned))
@@ -44,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     )
 
     def body() -> int:
+        if settings.cpus is not None:
+            cpus.limit(settings.cpus)
         metadata = planned.request.metadata_path
         with progress.shown(live=not options.quiet), hooks.told_of_failure(settings.hooks, metadata):
             built = build.build(planned, settings, wanted)

@@ -76,7 +76,9 @@ class Chroot:
 
     def enter(self, shell: str) -> None:
         """Give the terminal to a shell of the tree, until it ends."""
-        environment = {**self._environment(), "TERM": os.environ.get("TERM", "dumb"), "PS1": r"tree:\w\$ "}
+        # Debian's bash shows debian_chroot in its prompt, other shells PS1.
+        prompt = {"debian_chroot": "tree", "PS1": "(tree)# "}
+        environment = {**self._environment(), "TERM": os.environ.get("TERM", "dumb"), **prompt}
         interactive(sys.executable, "-m", "fuel_image.tree.inside", self.tree.path, shell, "-i", env=environment)
 
     def _environment(self) -> dict[str, str]:

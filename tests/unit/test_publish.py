@@ -35,3 +35,11 @@ def test_a_new_set_replaces_the_old(tmp_path: Path) -> None:
         metadata.file.write(b"new")
         reveal_set(tmp_path, [image], metadata)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"image": b"new", "meta.yaml": b"new"}
+
+
+def test_what_a_killed_build_left_goes_with_the_next_whatever_that_builds(tmp_path: Path) -> None:
+    (tmp_path / ".other.img.gz.fuel-image-new").write_bytes(b"left")
+    (tmp_path / ".htaccess").write_bytes(b"the site's")
+    with staged(tmp_path, "image") as image, staged(tmp_path, "meta.yaml") as metadata:
+        reveal_set(tmp_path, [image], metadata)
+    assert {path.name for path in tmp_path.iterdir()} == {".htaccess", "image", "meta.yaml"}

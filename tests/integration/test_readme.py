@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fuel_image.cli import main
+from fuel_image.cli import COMMANDS, main
 
 from .images import ImageSet
 
@@ -80,3 +80,17 @@ def test_the_options() -> None:
     ).stdout
     options = set(re.findall(r"^  (--[a-z-]+)", printed, re.MULTILINE)) - {"--version"}
     assert options == set(re.findall(r"^``(--[a-z-]+)", README, re.MULTILINE))
+
+
+def test_the_settings() -> None:
+    schema = json.loads((Path(__file__).parents[2] / "fuel_image/settings.schema.json").read_text())
+    (table,) = re.findall(r"(?s)\nsetting .*?\n\n", README)
+    shown = dict(re.findall(r"(?m)^``(\w+)`` +.*?(?:\((?:``)?([^()`]+)(?:``)?\).*)?$", table))
+    assert list(shown) == list(schema["properties"])
+    for name in ("work_dir", "cache_dir", "layers_limit", "packages_limit", "connections"):
+        assert shown[name] == str(schema["properties"][name]["default"])
+
+
+def test_the_commands() -> None:
+    for name in COMMANDS:
+        assert f"fuel-image {name}" in README

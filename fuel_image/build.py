@@ -25,6 +25,7 @@ from fuel_image.host import preflight
 from fuel_image.host.files import keep_newest
 from fuel_image.host.turns import turn
 from fuel_image.host.workspace import workspace
+from fuel_image.means import Means
 from fuel_image.milestones import Milestone, reached
 from fuel_image.plan import Plan
 from fuel_image.progress import step
@@ -32,7 +33,6 @@ from fuel_image.publish import Artifact, reveal_set, staged
 from fuel_image.published import AlreadyBuilt
 from fuel_image.request import Request
 from fuel_image.settings import Settings
-from fuel_image.stages import Build
 from fuel_image.tree import apt, clean, eatmydata, keep, layers, settle, times
 from fuel_image.tree.explain import Explainer, Unkept
 from fuel_image.tree.installed import Installed
@@ -86,25 +86,25 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
             return already
         preflight.check_directories((settings.work_dir, settings.cache_dir, request.output))
         store = Store(settings.cache_dir / LAYERS, use=options.use_cache)
-        this, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
+        means, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
         reached(Milestone.SHIPPING)
-        whole = stack.enter_context(stages.filled(this, wishes))
+        whole = stack.enter_context(stages.filled(means, wishes))
         reached(Milestone.INSTALLED)
         tree = stack.enter_context(layers.mounted_on(whole.layer, work / "final"))
         with step("Cleaning the tree"):
             settle.settle(tree, request)
             clean.clean(tree)
-            times.settle(tree, this.times)
+            times.settle(tree, means.times)
         if options.keep_tree is not None:
             keep.keep(tree, options.keep_tree)
-        images = [stack.enter_context(staged(request.output, image.request.filename)) for image in this.plan.images]
-        artifacts = partitions.make_all(tree, this.plan, images, work, this.times.newer_than)
+        images = [stack.enter_context(staged(request.output, image.request.filename)) for image in means.plan.images]
+        artifacts = partitions.make_all(tree, means.plan, images, work, means.times.newer_than)
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
         last = stack.enter_context(staged(request.output, request.metadata_filename))
         with step("Publishing"):
-            origins = _origins(this.repositories, whole.packages)
-            epoch = this.times.newer_than
-            record = metadata.document(this.plan, wishes, this.repositories, inventory, origins, artifacts, epoch)
+            origins = _origins(means.repositories, whole.packages)
+            epoch = means.times.newer_than
+            record = metadata.document(means.plan, wishes, means.repositories, inventory, origins, artifacts, epoch)
             last.file.write(metadata.written(record).encode())
             reveal_set(request.output, images, last)
     prune(settings)
@@ -118,8 +118,8 @@ def explain(plan: Plan, settings: Settings) -> tuple[str, ...]:
     store = Explainer(settings.cache_dir / LAYERS)
     with _fetcher(request, settings) as fetcher, workspace(settings.work_dir) as work:
         answers = trust.ask_all(request.repositories, fetcher, work)
-        this, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
-        with contextlib.suppress(Unkept), stages.filled(this, wishes):
+        means, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
+        with contextlib.suppress(Unkept), stages.filled(means, wishes):
             pass
     return tuple(store.lines)
 
@@ -149,7 +149,7 @@ def _ready(
     store: Store,
     answers: Sequence[Answer],
     work: Path,
-) -> tuple[Build, tuple[str, ...]]:
+) -> tuple[Means, tuple[str, ...]]:
     """Open the repositories; return what every stage needs, and the packages that are wished for."""
     choices = Choices(settings.cache_dir / _CHOICES, use=options.use_cache)
     with step("Opening the repositories") as fetching:
@@ -159,8 +159,8 @@ def _ready(
     plan = _informed(plan, repositories)
     digests = settings.cache_dir / _APT if options.use_cache else None
     times = _times(plan, repositories)
-    this = Build(plan, fetcher, repositories, store, choices, times, library, digests, work, options.shell)
-    return this, _wishes(plan, repositories)
+    means = Means(plan, fetcher, repositories, store, choices, times, library, digests, work, options.shell)
+    return means, _wishes(plan, repositories)
 
 
 def _asked(

@@ -6,8 +6,8 @@ dpkg's database. What cannot be done exactly so is left for dpkg: a package with
 another version, and one of whose paths is there already: only dpkg knows who may have it (Replaces, diversions).
 
 As a program, ``python -m fuel_image.tree.unpack ROOT REPORT [--all]`` unpacks the files named on standard input, one
-path a line: it opens them, makes ROOT its root, and only then writes, so that no path or link in a package can lead out
-of the tree. With ``--all`` it unpacks what is left for dpkg too, so that programs run in a tree that has no dpkg yet.
+absolute path a line: it makes ROOT its root, and only then writes, so that no path or link in a package can lead out of
+the tree. With ``--all`` it unpacks what is left for dpkg too, so that programs run in a tree that has no dpkg yet.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import re
 import sys
 import tarfile
 from collections.abc import Collection, Mapping
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from fuel_image.archive import stanza
+from fuel_image.host import kernel
 from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member, opened
 from fuel_image.tree.members import TakenError, make, make_directory, path_of, target_of
 
@@ -201,9 +201,9 @@ def qualified(control: str) -> str:
 def main(arguments: list[str]) -> int:
     """Unpack the packages named on standard input into the tree ``arguments[0]``, and report to ``arguments[1]``."""
     root, report, *options = arguments
-    with ExitStack() as files:
-        debs = [(path, files.enter_context(Path(path).open("rb"))) for path in sys.stdin.read().splitlines()]
-        out = files.enter_context(Path(report).open("w", encoding="ascii"))
+    host = os.open("/", os.O_PATH | os.O_DIRECTORY)
+    paths = sys.stdin.read().splitlines()
+    with Path(report).open("w", encoding="ascii") as out:
         os.chroot(root)
         os.chdir("/")
         os.umask(0o022)
@@ -211,9 +211,11 @@ def main(arguments: list[str]) -> int:
             os.makedirs(_INFO)
         known = _known()
         done = {}
-        for path, deb in debs:
+        for path in paths:
             try:
-                done[path] = asdict(unpack(deb, known, everything="--all" in options))
+                # One after another: there may be more packages than a process may have files open.
+                with os.fdopen(kernel.open_in_root(host, path, os.O_RDONLY), "rb") as deb:
+                    done[path] = asdict(unpack(deb, known, everything="--all" in options))
             except (DebError, *UNREADABLE) as error:
                 sys.stderr.write(f"{os.path.basename(path)}: {error}\n")
                 return 1

@@ -10,11 +10,12 @@ import io
 import lzma
 import os
 import pwd
+import resource
 import shutil
 import stat
 import subprocess
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Callable
 
@@ -669,6 +670,36 @@ def test_a_full_disk_is_an_error(debs: Debs, tree: Tree) -> None:
     with mounted("tmpfs", tree.path / "opt", "tmpfs", 0, "size=500k"), pytest.raises(CommandError) as caught:
         ahead.unpack(tree, [deb])
     assert "large.deb: " in caught.value.tail[-1]
+
+
+@pytest.fixture
+def one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "cpus", lambda: 1)
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[int]:
+    """Let the process and what it starts open few files at once, and give the number."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    yield 64
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("one_worker")
+def test_more_packages_than_files_may_be_open(few_descriptors: int, debs: Debs, tree: Tree) -> None:
+    paths = [debs.make(f"n{n}", member("./opt/"), member(f"./opt/{n}", b"x")) for n in range(few_descriptors + 1)]
+    assert not any(one.left for one in unpacked(tree, paths))
+    assert len(list((tree.path / "opt").iterdir())) == len(paths)
+
+
+def test_the_pool_may_lie_behind_links(debs: Debs, tree: Tree, tmp_path: Path) -> None:
+    """They lead through the host, though what is in the packages is kept in the tree."""
+    deb = debs.make("behind", member("./opt/"), member("./opt/file", b"x"))
+    (tmp_path / "absolute").symlink_to(deb.parent)
+    (tmp_path / "relative").symlink_to("absolute")
+    assert [one.left for one in unpacked(tree, [tmp_path / "relative" / deb.name])] == [False]
+    assert (tree.path / "opt/file").read_bytes() == b"x"
 
 
 @pytest.mark.parametrize("ending", [one for one in COMPRESS if one])

@@ -18,8 +18,8 @@ _COPY_BYTES = 1 << 20
 _NEW_CONFFILE = ".dpkg-new"
 
 
-class TakenError(Exception):
-    """A path is there already, and is no directory."""
+class LeftError(Exception):
+    """Only dpkg knows what to do with a package."""
 
 
 def path_of(name: str) -> str:
@@ -35,12 +35,15 @@ def target_of(path: str, renamed: Collection[str]) -> str:
 
 
 def make_directory(path: str, member: tarfile.TarInfo) -> bool:
-    """Make a directory and tell whether it is new: one that is there, or a link to one, stays as it is."""
+    """Make a directory and tell whether it is new: one that is there, or a link to one, stays as it is.
+
+    Raises FileExistsError if anything else is there.
+    """
     try:
         os.mkdir(path)
     except FileExistsError:
         if not os.path.isdir(path):
-            raise TakenError from None
+            raise
         return False
     os.chown(path, member.uid, member.gid)
     os.chmod(path, member.mode)

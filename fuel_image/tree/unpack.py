@@ -3,7 +3,8 @@
 Owns what dpkg's own unpacking would do with a package that is new to the tree and has no preinst script: its files, its
 directories, its conffiles under their ``.dpkg-new`` names (dpkg's configuring puts them in place), its control files in
 dpkg's database. What cannot be done exactly so is left for dpkg: a package with a preinst, one that is installed in
-another version, and one of whose paths is there already: only dpkg knows who may have it (Replaces, diversions).
+another version, one of whose paths is there already: only dpkg knows who may have it (Replaces, diversions), and one
+whose parents are not there: another package may bring them.
 
 As a program, ``python -m fuel_image.tree.unpack ROOT REPORT [--all]`` unpacks the files named on standard input, one
 absolute path a line: it makes ROOT its root, and only then writes, so that no path or link in a package can lead out of
@@ -26,7 +27,7 @@ from typing import BinaryIO
 from fuel_image.archive import stanza
 from fuel_image.host import kernel
 from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member, opened
-from fuel_image.tree.members import TakenError, make, make_directory, path_of, target_of
+from fuel_image.tree.members import LeftError, make, make_directory, path_of, target_of
 
 _HOME = "/var/lib/dpkg"
 _INFO = f"{_HOME}/info"
@@ -76,7 +77,7 @@ def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
         try:
             digests = None if "md5sums" in control else dict[str, str]()
             _unpack_data(deb, done, written, known, digests)
-        except TakenError:
+        except LeftError:
             for path in reversed(written):
                 os.unlink(path)
             done.left = True
@@ -113,22 +114,23 @@ def _unpack_data(
         path = path_of(member.name)
         done.paths.append(path)
         if path in known.special and not replace:
-            raise TakenError
-        if member.isdir():
-            done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
-            if make_directory(path, member):
-                done.made.append(path)
-            return
-        target = target_of(path, renamed)
-        if replace and os.path.lexists(target):
-            if os.path.isdir(target):
-                return  # /bin may be a directory where this package has a link; dpkg will know
-            os.unlink(target)
+            raise LeftError
         try:
+            if member.isdir():
+                done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
+                if make_directory(path, member):
+                    done.made.append(path)
+                return
+            target = target_of(path, renamed)
+            if replace and os.path.lexists(target):
+                if os.path.isdir(target):
+                    return  # /bin may be a directory where this package has a link; dpkg will know
+                os.unlink(target)
             make(tar.extractfile(member) if member.isreg() else None, member, target, renamed, digests)
-        except FileExistsError as error:
-            raise TakenError from error
-        written.append(target)
+            written.append(target)
+        except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+            if not replace:
+                raise LeftError from error  # with *replace* dpkg unpacks it again, when what it needs is there
 
     with opened(data_member(deb)) as tar:
         links = []

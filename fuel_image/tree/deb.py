@@ -39,8 +39,14 @@ _DECOMPRESS: Mapping[str, Callable[[Any], Any]] = {
     ".zst": _zstd,
 }
 
-UNREADABLE = (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
-"""What reading a damaged package may raise besides DebError."""
+_DAMAGED = (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+_ABSURD = (
+    ValueError,
+    OverflowError,
+    RecursionError,
+)  # in extended headers, a number may be anything, and a name hold NUL
+UNREADABLE = (*_DAMAGED, *_ABSURD)
+"""What reading a package, or making what it holds, may raise besides DebError."""
 
 
 class DebError(Exception):

@@ -206,6 +206,8 @@ def main(arguments: list[str]) -> int:
     host = os.open("/", os.O_PATH | os.O_DIRECTORY)
     paths = sys.stdin.read().splitlines()
     with Path(report).open("w", encoding="ascii") as out:
+        # Whatever Python may want to import later, to print a traceback or so, it would take out of the tree.
+        sys.meta_path.clear()
         os.chroot(root)
         os.chdir("/")
         os.umask(0o022)

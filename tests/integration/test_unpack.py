@@ -14,6 +14,8 @@ import resource
 import shutil
 import stat
 import subprocess
+import sys
+import sysconfig
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -770,6 +772,79 @@ def test_a_damaged_package_is_an_error_that_names_it(damage: str, ending: str, d
     with pytest.raises(CommandError, match="unpacking packages") as caught:
         ahead.unpack(tree, paths)
     assert "damaged.deb: " in caught.value.tail[-1]
+
+
+def pax(**headers: str) -> bytes:
+    """Return a data.tar with extended headers, in which anything may stand; dpkg takes none."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, extended in (("./first", {}), ("./second", headers)):
+            info = tarfile.TarInfo(name)
+            info.pax_headers = extended
+            archive.addfile(info)
+    return buffer.getvalue()
+
+
+def long_names(count: int) -> bytes:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2
+    return (info.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")) * count + tar([member("./file")])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(pax(mtime=value) for value in ("nan", "inf", "-inf", "1e30")),
+        pax(uid=str(2**70)),
+        pax(gid="-2"),
+        pax(path="./with\0nothing"),
+        pax(**{"GNU.sparse.map": "1,x", "GNU.sparse.major": "0", "GNU.sparse.minor": "1"}),
+        long_names(2000),
+        tar([link("./link", "target", mtime=2**80)]),
+        tar([member("./node", type=tarfile.CHRTYPE, devmajor=-1)]),
+    ],
+    ids=[
+        "nan",
+        "inf",
+        "-inf",
+        "1e30",
+        "uid",
+        "gid",
+        "path",
+        "sparse",
+        "many names",
+        "time of a link",
+        "number of a device",
+    ],
+)
+def test_numbers_and_names_that_are_none_are_errors(data: bytes, debs: Debs, tree: Tree) -> None:
+    with pytest.raises(CommandError) as caught:
+        unpacked(tree, [debs.make("good", member("./opt/")), debs.make("hostile", data=data)])
+    assert caught.value.tail[-1].startswith("hostile.deb: ")
+    assert "Traceback" not in "\n".join(caught.value.tail)
+
+
+@pytest.mark.parametrize(
+    ("use", "module"),
+    [("import colorsys", "colorsys.py"), ("'x'.encode('cp037')", "encodings/cp037.py")],
+    ids=["module", "encoding"],
+)
+def test_no_module_of_the_tree_is_imported(use: str, module: str, debs: Debs, tree: Tree) -> None:
+    """Below the tree's root, Python would take it for its own, and it would run with all of our rights."""
+    planted = tree.path / sysconfig.get_path("stdlib")[1:] / module
+    planted.parent.mkdir(parents=True)
+    planted.write_text("print('planted')")
+    deb = debs.make("good", member("./opt/"), member("./opt/file", b"x"))
+    program = f"import sys; from fuel_image.tree import unpack; unpack.main(sys.argv[1:]); print('unpacked'); {use}"
+    ended = subprocess.run(
+        [sys.executable, "-c", program, tree.path, os.devnull],
+        check=False,
+        input=str(deb),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout == "unpacked\n"
+    assert ended.stderr.splitlines()[-1].startswith(("ModuleNotFoundError: ", "LookupError: "))
 
 
 @pytest.mark.parametrize("ending", COMPRESS)

@@ -105,3 +105,22 @@ def test_control_files() -> None:
     }
     with pytest.raises(DebError, match="no control file"):
         control_files(ar(("control.tar", tar())))
+
+
+@pytest.mark.parametrize("mtime", ["nan", "inf", "-inf"])
+def test_a_time_that_is_none_makes_a_package_unreadable(mtime: str) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("./control")
+        member.pax_headers = {"mtime": mtime}
+        archive.addfile(member)
+    with pytest.raises(UNREADABLE):
+        control_files(ar(("control.tar", buffer.getvalue())))
+
+
+def test_names_without_end_make_a_package_unreadable() -> None:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2
+    names = (info.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")) * 2000
+    with pytest.raises(UNREADABLE):
+        names_in(ar(("data.tar", names + tar())))

@@ -20,7 +20,7 @@ import re
 import sys
 import tarfile
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,7 +30,7 @@ from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files
 from fuel_image.tree.members import LeftError, make, make_directory, path_of, target_of
 
 _HOME = "/var/lib/dpkg"
-_INFO = f"{_HOME}/info"
+INFO = f"{_HOME}/info"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 """Debian Policy 5.6.1; architectures look like this too."""
 
@@ -53,8 +53,8 @@ class Unpacked:
     """What became of a package; with *left* it is not in dpkg's database.
 
     *control* and *triggers* are control files of its own, *conffiles* the flags of these by path (deb-conffiles(5)),
-    empty for most, *directories* those that it has, with mode, owner, group and time, and *made* those of them that
-    were not there.
+    empty for most, *directories* those that it has, with mode, owner, group and time, *made* those of them that were
+    not there, *links* its symbolic links, and *written* all that it made but directories.
     """
 
     control: str
@@ -64,6 +64,8 @@ class Unpacked:
     paths: list[str] = field(default_factory=list)
     directories: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
 
 
 def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
@@ -71,20 +73,19 @@ def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
     control = control_files(deb)
     conffiles = _conffiles(_text(control, "conffiles"))
     done = Unpacked(_text(control, "control"), False, conffiles, _text(control, "triggers"))
-    done.left = "preinst" in control or os.path.lexists(f"{_INFO}/{qualified(done.control)}.list")
+    done.left = "preinst" in control or os.path.lexists(f"{INFO}/{qualified(done.control)}.list")
     if not done.left:
-        written: list[str] = []
         try:
             digests = None if "md5sums" in control else dict[str, str]()
-            _unpack_data(deb, done, written, known, digests)
+            _unpack_data(deb, done, known, digests)
         except LeftError:
-            for path in reversed(written):
-                os.unlink(path)
+            while done.written:
+                os.unlink(done.written.pop())
             done.left = True
         else:
             _register(control, done, digests)
     if done.left and everything:
-        _unpack_data(deb, done, [], known, replace=True)
+        _unpack_data(deb, done, known, replace=True)
     return done
 
 
@@ -100,7 +101,6 @@ def _conffiles(text: str) -> dict[str, str]:
 def _unpack_data(
     deb: BinaryIO,
     done: Unpacked,
-    written: list[str],
     known: Known,
     digests: dict[str, str] | None = None,
     *,
@@ -109,6 +109,7 @@ def _unpack_data(
     """Unpack the files; note in *digests* the MD5 of the regular ones by path."""
     renamed: Collection[str] = () if replace else frozenset(done.conffiles)
     done.paths.clear()
+    done.links.clear()
 
     def place(member: tarfile.TarInfo) -> None:
         path = path_of(member.name)
@@ -127,7 +128,7 @@ def _unpack_data(
                     return  # /bin may be a directory where this package has a link; dpkg will know
                 os.unlink(target)
             make(tar.extractfile(member) if member.isreg() else None, member, target, renamed, digests)
-            written.append(target)
+            done.written.append(target)
         except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
             if not replace:
                 raise LeftError from error  # with *replace* dpkg unpacks it again, when what it needs is there
@@ -140,6 +141,7 @@ def _unpack_data(
             member.gid = known.groups.get(member.gname, member.gid)
             if member.issym():
                 links.append(member)  # dpkg makes them last, too
+                done.links.append(path_of(member.name))
             else:
                 place(member)
         for member in links:
@@ -149,12 +151,12 @@ def _unpack_data(
 def _register(control: Mapping[str, ControlFile], done: Unpacked, digests: Mapping[str, str] | None) -> None:
     """Put a package's control files, the list of its paths, and *digests* if it has none where dpkg keeps them."""
     name = qualified(done.control)
-    _write(f"{_INFO}/{name}.list", "".join(f"{'/.' if path == '/' else path}\n" for path in done.paths))
+    _write(f"{INFO}/{name}.list", "".join(f"{'/.' if path == '/' else path}\n" for path in done.paths))
     if digests is not None:
-        _write(f"{_INFO}/{name}.md5sums", "".join(f"{digest}  {path[1:]}\n" for path, digest in digests.items()))
+        _write(f"{INFO}/{name}.md5sums", "".join(f"{digest}  {path[1:]}\n" for path, digest in digests.items()))
     for key, file in control.items():
         if key not in ("control", "list"):
-            with open(f"{_INFO}/{name}.{key}", "wb") as out:
+            with open(f"{INFO}/{name}.{key}", "wb") as out:
                 out.write(file.content)
                 out.flush()
                 os.fchmod(out.fileno(), file.mode)
@@ -212,18 +214,18 @@ def main(arguments: list[str]) -> int:
         os.chdir("/")
         os.umask(0o022)
         with contextlib.suppress(FileExistsError):
-            os.makedirs(_INFO)
+            os.makedirs(INFO)
         known = _known()
         done = {}
         for path in paths:
             try:
                 # One after another: there may be more packages than a process may have files open.
                 with os.fdopen(kernel.open_in_root(host, path, os.O_RDONLY), "rb") as deb:
-                    done[path] = asdict(unpack(deb, known, everything="--all" in options))
+                    done[path] = vars(unpack(deb, known, everything="--all" in options))
             except (DebError, *UNREADABLE) as error:
                 sys.stderr.write(f"{os.path.basename(path)}: {error}\n")
                 return 1
-        json.dump(done, out)
+        out.write(json.dumps(done))  # several times as quick as json.dump
     return 0
 
 

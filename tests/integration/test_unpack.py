@@ -521,6 +521,126 @@ def test_a_package_below_a_file_of_another_is_left(debs: Debs, tree: Tree) -> No
     assert left(tree, debs.make("below", member("./below-1", b"x"), member("./opt/a", b"x"))) == [True]
 
 
+def assert_same_after_dpkg(tree: Tree, tmp_path: Path, paths: Sequence[Path]) -> None:
+    """Have dpkg unpack what is left for it, and compare with what it makes of all, in their order."""
+    theirs = tmp_path / "theirs"
+    waiting = [path for path, one in zip(paths, unpacked(tree, paths)) if one.left]
+    dpkg(tree.path, "--unpack", *waiting) if waiting else None
+    dpkg(theirs, "--unpack", *paths)
+    for root in (tree.path, theirs):
+        dpkg(root, "--configure", "-a")
+    assert_like_dpkg(tree.path, theirs)
+
+
+@pytest.mark.usefixtures("one_worker")
+@pytest.mark.parametrize("fast", ["link", "directory"])
+@pytest.mark.parametrize(("first", "target"), [("link", "real"), ("directory", "real"), ("directory", "nowhere")])
+def test_a_link_or_a_directory_is_as_the_first_package_has_it_whoever_is_fastest(
+    fast: str, first: str, target: str, debs: Debs, tree: Tree, tmp_path: Path
+) -> None:
+    """One worker begins with the largest package, as if another one had been faster with it."""
+
+    def padding(name: str) -> bytes:
+        return os.urandom(99_999) if name == fast else b"x"
+
+    linking = debs.make(
+        "linking",
+        *(member(f"./{name}/") for name in ("etc", "opt", "opt/real", "opt/real/sub")),
+        member("./opt/linking", padding("link")),
+        member("./etc/linking.conf", b"x"),
+        link("./opt/at", target),
+        conffiles="/etc/linking.conf\n",
+    )
+    holding = debs.make(
+        "holding",
+        *(member(f"./{name}/") for name in ("opt", "opt/at", "opt/at/sub", "opt/at/empty")),
+        member("./opt/holding", padding("directory")),
+        member("./opt/at/file", b"x"),
+        member("./opt/at/sub/holding.conf", b"x"),
+        link("./opt/at/sub/link", "../file"),
+        conffiles="/opt/at/sub/holding.conf\n",
+        triggers="interest-noawait /opt/at\n",
+    )
+    other = debs.make("other", member("./opt/"), member("./opt/other", b"x"))
+    under = debs.make("under", member("./opt/at/under", b"without parents"))
+    paths = [linking, other, holding, under] if first == "link" else [holding, under, other, linking]
+    assert_same_after_dpkg(tree, tmp_path, paths)
+
+
+@pytest.mark.usefixtures("one_worker")
+@pytest.mark.parametrize("fast", ["link", "directory"])
+@pytest.mark.parametrize("first", ["link", "directory"])
+@pytest.mark.parametrize("scripted", ["link", "directory"])
+def test_a_link_or_a_directory_is_as_the_first_one_has_it_where_everything_is_unpacked(
+    fast: str, first: str, scripted: str, debs: Debs, tree: Tree
+) -> None:
+    scripts: Sequence[dict[str, Any]] = ({}, {"preinst": "#!/bin/sh\n"})
+    made = {
+        name: debs.make(
+            name,
+            *(
+                member("./opt/"),
+                member("./opt/real/"),
+                member(f"./opt/{name}", os.urandom(99_999 if name == fast else 1)),
+            ),
+            *([link("./opt/at", "real")] if name == "link" else [member("./opt/at/"), member("./opt/at/file", b"x")]),
+            **scripts[name == scripted],
+        )
+        for name in ("link", "directory")
+    }
+    ahead.unpack(tree, sorted(made.values(), key=lambda path: path.stem != first), everything=True)
+    assert (tree.path / "opt/at").is_symlink() == (first == "link")
+    assert (tree.path / "opt/at/file").read_bytes() == b"x"
+    assert (tree.path / "opt/real/file").exists() == (first == "link")
+    for name in made:
+        assert (tree.path / "opt" / name).exists()
+
+
+@pytest.mark.usefixtures("one_worker")
+@pytest.mark.parametrize("fast", ["link", "directory"])
+def test_what_was_there_before_is_not_taken_back(fast: str, debs: Debs, tree: Tree) -> None:
+    (tree.path / "opt/real/sub").mkdir(parents=True)
+    (tree.path / "opt/real/there").write_text("before")
+    before = files(tree.path / "opt/real")
+    parts = {
+        "link": [link("./opt/at", "real")],
+        "directory": [member("./opt/at/"), member("./opt/at/sub/"), member("./opt/at/there", b"after")],
+    }
+    paths = [
+        debs.make(name, member("./opt/"), member(f"./{name}-1", os.urandom(99_999 if name == fast else 1)), *members)
+        for name, members in parts.items()
+    ]
+    assert left(tree, *paths) == [False, True]
+    assert (tree.path / "opt/at").is_symlink()
+    assert files(tree.path / "opt/real") == before
+
+
+@pytest.mark.usefixtures("one_worker")
+def test_what_a_third_package_has_put_there_stays(debs: Debs, tree: Tree) -> None:
+    """It came by another way, so that nobody knows that it is in the way of the first package's link."""
+    (tree.path / "opt").mkdir()
+    (tree.path / "opt/other").symlink_to("at")
+    paths = [
+        debs.make("first", member("./opt/"), link("./opt/at", "real")),
+        debs.make("second", member("./opt/"), member("./opt/second", os.urandom(99_999)), member("./opt/at/")),
+        debs.make("third", member("./opt/other/file", os.urandom(9_999))),
+    ]
+    assert left(tree, *paths) == [True, False, False]
+    assert (tree.path / "opt/at/file").stat().st_size == 9_999
+
+
+@pytest.mark.usefixtures("one_worker")
+def test_what_crosses_and_has_a_path_of_another_stays_left(debs: Debs, tree: Tree) -> None:
+    """Though its own file is in the place of the other's when its turn comes again."""
+    paths = [
+        debs.make("rival", member("./opt/"), member("./opt/file", os.urandom(99_999))),
+        debs.make("first", member("./opt/"), link("./opt/at", "."), member("./opt/file", b"x")),
+        debs.make("second", member("./opt/"), member("./opt/at/"), member("./opt/second", os.urandom(9_999))),
+    ]
+    assert [one.left for one in ahead.unpack(tree, paths, everything=True)] == [False, True, False]
+    assert (tree.path / "opt/file").read_bytes() == b"x"
+
+
 @pytest.mark.parametrize(
     "taking",
     [member("./opt/at", b"x"), link("./opt/at", "elsewhere"), link("./opt/at", "./opt/third-1", tarfile.LNKTYPE)],

@@ -15,7 +15,7 @@ from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
 from fuel_image.errors import BuildError
-from fuel_image.tree.deb import data_member
+from fuel_image.tree.deb import UNREADABLE, DebError, data_member, opened
 from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
@@ -35,18 +35,20 @@ def packages(repositories: Repositories) -> tuple[Package, ...]:
 
 
 def provide(tree: Tree, pool: Pool, packages: Sequence[Package]) -> str | None:
-    """Put the library of the package into the tree's /run and return its path there, for LD_PRELOAD."""
-    for found in packages:
-        return _provide(tree, pool, found)
-    return None
+    """Put the library of the package, if there is one, into the tree's /run; return its path there, for LD_PRELOAD."""
+    if not packages:
+        return None
+    name = packages[0].archive_name
+    try:
+        with pool.path(packages[0].sha256).open("rb") as deb, opened(data_member(deb)) as tar:
+            library = next((tar.extractfile(member) for member in tar if _is_library(member)), None)
+            if library is None:
+                raise BuildError(f"preparing eatmydata: {name} holds no {_LIBRARY}")
+            (tree.path / _PLACE.relative_to("/")).write_bytes(library.read())
+    except (DebError, *UNREADABLE) as error:
+        raise BuildError(f"preparing eatmydata: {name}: {error}") from error
+    return str(_PLACE)
 
 
-def _provide(tree: Tree, pool: Pool, found: Package) -> str:
-    with pool.path(found.sha256).open("rb") as deb, tarfile.open(fileobj=data_member(deb), mode="r|") as tar:
-        for member in tar:
-            if member.isfile() and PurePosixPath(member.name).name.startswith(_LIBRARY):
-                content = tar.extractfile(member)
-                assert content is not None, "it is a regular file"
-                (tree.path / _PLACE.relative_to("/")).write_bytes(content.read())
-                return str(_PLACE)
-    raise BuildError(f"preparing eatmydata: {found.archive_name} holds no {_LIBRARY}")
+def _is_library(member: tarfile.TarInfo) -> bool:
+    return member.isreg() and PurePosixPath(member.name).name.startswith(_LIBRARY)

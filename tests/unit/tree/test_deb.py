@@ -14,10 +14,10 @@ import zstandard
 from fuel_image.tree.deb import UNREADABLE, DebError, control_files, data_member, opened
 
 
-def tar() -> bytes:
+def tar(name: str = "./etc/motd") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        member = tarfile.TarInfo("./etc/motd")
+        member = tarfile.TarInfo(name)
         member.size = 5
         archive.addfile(member, io.BytesIO(b"hello"))
     return buffer.getvalue()

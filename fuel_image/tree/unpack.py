@@ -19,33 +19,24 @@ import os
 import re
 import sys
 import tarfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from fuel_image.archive import stanza
 from fuel_image.host import kernel
 from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member, opened
-from fuel_image.tree.members import LeftError, make, make_directory, path_of, target_of
+from fuel_image.tree.known import Known
+from fuel_image.tree.members import Places, make_directory, path_of
 
-_HOME = "/var/lib/dpkg"
-INFO = f"{_HOME}/info"
+INFO = "/var/lib/dpkg/info"
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 """Debian Policy 5.6.1; architectures look like this too."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """What the tree says beforehand.
-
-    *special* are the paths with which dpkg does something else than with others; *users* and *groups* have the numbers
-    of owners, which dpkg looks up by name.
-    """
-
-    special: Collection[str] = frozenset()
-    users: Mapping[str, int] = field(default_factory=dict)
-    groups: Mapping[str, int] = field(default_factory=dict)
+class LeftError(Exception):
+    """Only dpkg knows what to do with a package."""
 
 
 @dataclass
@@ -75,17 +66,17 @@ def unpack(deb: BinaryIO, known: Known, *, everything: bool) -> Unpacked:
     done = Unpacked(_text(control, "control"), False, conffiles, _text(control, "triggers"))
     done.left = "preinst" in control or os.path.lexists(f"{INFO}/{qualified(done.control)}.list")
     if not done.left:
+        places = Places(frozenset(conffiles), digests=None if "md5sums" in control else {})
         try:
-            digests = None if "md5sums" in control else dict[str, str]()
-            _unpack_data(deb, done, known, digests)
+            _unpack_data(deb, done, known, places)
         except LeftError:
             while done.written:
                 os.unlink(done.written.pop())
             done.left = True
         else:
-            _register(control, done, digests)
+            _register(control, done, places.digests)
     if done.left and everything:
-        _unpack_data(deb, done, known, replace=True)
+        _unpack_data(deb, done, known, Places(replace=True))
     return done
 
 
@@ -98,54 +89,38 @@ def _conffiles(text: str) -> dict[str, str]:
     return {slash + rest: flag.strip() for flag, slash, rest in lines if slash}
 
 
-def _unpack_data(
-    deb: BinaryIO,
-    done: Unpacked,
-    known: Known,
-    digests: dict[str, str] | None = None,
-    *,
-    replace: bool = False,
-) -> None:
-    """Unpack the files; note in *digests* the MD5 of the regular ones by path."""
-    renamed: Collection[str] = () if replace else frozenset(done.conffiles)
+def _unpack_data(deb: BinaryIO, done: Unpacked, known: Known, places: Places) -> None:
+    """Unpack the files, and note them in *done*."""
     done.paths.clear()
-    done.links.clear()
-
-    def place(member: tarfile.TarInfo) -> None:
-        path = path_of(member.name)
-        done.paths.append(path)
-        if path in known.special and not replace:
-            raise LeftError
-        try:
-            if member.isdir():
-                done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
-                if make_directory(path, member):
-                    done.made.append(path)
-                return
-            target = target_of(path, renamed)
-            if replace and os.path.lexists(target):
-                if os.path.isdir(target):
-                    return  # /bin may be a directory where this package has a link; dpkg will know
-                os.unlink(target)
-            make(tar.extractfile(member) if member.isreg() else None, member, target, renamed, digests)
-            done.written.append(target)
-        except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
-            if not replace:
-                raise LeftError from error  # with *replace* dpkg unpacks it again, when what it needs is there
-
     with opened(data_member(deb)) as tar:
         links = []
         for member in tar:
             member.mode &= 0o7777
-            member.uid = known.users.get(member.uname, member.uid)
-            member.gid = known.groups.get(member.gname, member.gid)
+            known.set_owner(member)
             if member.issym():
                 links.append(member)  # dpkg makes them last, too
-                done.links.append(path_of(member.name))
             else:
-                place(member)
+                _place(member, tar.extractfile(member) if member.isreg() else None, done, known, places)
+        done.links = [path_of(member.name) for member in links]
         for member in links:
-            place(member)
+            _place(member, None, done, known, places)
+
+
+def _place(member: tarfile.TarInfo, content: IO[bytes] | None, done: Unpacked, known: Known, places: Places) -> None:
+    path = path_of(member.name)
+    done.paths.append(path)
+    if path in known.special and not places.replace:
+        raise LeftError
+    try:
+        if member.isdir():
+            done.directories[path] = (member.mode, member.uid, member.gid, int(member.mtime))
+            if make_directory(path, member):
+                done.made.append(path)
+        elif target := places.make(path, member, content):
+            done.written.append(target)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        if not places.replace:
+            raise LeftError from error  # otherwise dpkg unpacks it again, when what it needs is there
 
 
 def _register(control: Mapping[str, ControlFile], done: Unpacked, digests: Mapping[str, str] | None) -> None:
@@ -166,30 +141,6 @@ def _register(control: Mapping[str, ControlFile], done: Unpacked, digests: Mappi
 def _write(path: str, text: str) -> None:
     with open(path, "wb") as out:
         out.write(text.encode("utf-8", "surrogateescape"))
-
-
-def _known() -> Known:
-    """Return what the tree says, which must be the current root."""
-    diversions, overrides = (_lines(f"{_HOME}/{name}") for name in ("diversions", "statoverride"))
-    # Three lines each: from, to, and the package that has it.
-    diverted = [line for number, line in enumerate(diversions) if number % 3 < 2]
-    # Owner, group, mode and path (dpkg-statoverride(1)).
-    overridden = [line.split(" ", 3)[3] for line in overrides if line.count(" ") > 2]
-    return Known(frozenset((*diverted, *overridden)), _numbers("/etc/passwd"), _numbers("/etc/group"))
-
-
-def _numbers(path: str) -> dict[str, int]:
-    """Return the numbers of users or groups by name; the C library's own functions would load the tree's modules."""
-    entries = (line.split(":") for line in _lines(path))
-    return {fields[0]: int(fields[2]) for fields in entries if len(fields) > 2 and fields[2].isdecimal()}
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8", "surrogateescape").split("\n")
-    except FileNotFoundError:
-        return []
 
 
 def qualified(control: str) -> str:
@@ -215,7 +166,7 @@ def main(arguments: list[str]) -> int:
         os.umask(0o022)
         with contextlib.suppress(FileExistsError):
             os.makedirs(INFO)
-        known = _known()
+        known = Known.read()
         done = {}
         for path in paths:
             try:

@@ -25,12 +25,13 @@ _FILES = {
 _UNITS = "/etc/systemd/system"
 _SSHD = "/usr/sbin/sshd"
 _SSH_KEYS_UNIT = "ssh-host-keys.service"
+# Not before ssh.socket: sockets start before any service like this one, so that systemd would drop one of the two.
 _SSH_KEYS = """\
 # Made by fuel-image: an image carries no host keys, so that no two machines share them.
 [Unit]
 Description=Generate missing SSH host keys
 ConditionPathExists=!/etc/ssh/ssh_host_rsa_key
-Before=ssh.service ssh.socket sshd.service
+Before=ssh.service sshd.service
 RequiresMountsFor=/etc/ssh
 
 [Service]

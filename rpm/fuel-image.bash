@@ -9,9 +9,10 @@ _fuel_image() {
     [[ $command == cache && $COMP_CWORD -gt 2 ]] && command="cache ${COMP_WORDS[2]}"
     case $command in
         cache) names='list explain prune' options= ;;
-        'cache list' | config) options=$settings ;;
+        config) options=$settings ;;
+        'cache list') options='--config --cache-dir' ;;
         'cache explain') options=$request ;;
-        'cache prune') options="--all $settings" ;;
+        'cache prune') options='--all --config --cache-dir' ;;
         sample) options='--suite --output' ;;
         schema | verify | show | compare) options= ;;
         *) options="--dry-run --force --no-cache --keep-tree --shell --version $request" ;;

@@ -20,6 +20,13 @@ from fuel_image.settings import Settings
 
 _LONGEST_ARGUMENT_BYTES = 131_071  # MAX_ARG_STRLEN of Linux, without the NUL: what is longer never reaches a program
 
+_SETTINGS = {
+    "work_dir": ("DIR", "where to work"),
+    "cache_dir": ("DIR", "what to keep between builds"),
+    "log_file": ("FILE", "append everything to FILE"),
+}
+"""The settings that have an option: its argument and its meaning."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of a command that takes a request."""
@@ -29,27 +36,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments for the site's settings."""
+def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the arguments for the site's settings: the file, and those of the settings that the command heeds."""
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"the site's settings ({settings.FILE})")
-    parser.add_argument("--work-dir", metavar="DIR", help="where to work, instead of the site's")
-    parser.add_argument("--cache-dir", metavar="DIR", help="what to keep between builds, instead of the site's")
-    parser.add_argument("--log-file", metavar="FILE", help="append everything to FILE, instead of the site's")
+    for name in names or _SETTINGS:
+        metavar, meaning = _SETTINGS[name]
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar=metavar, help=f"{meaning}, instead of the site's")
 
 
 def found(options: argparse.Namespace) -> dict[str, settings.Setting]:
     """Return the effective settings. Raises SettingsError."""
-    given = {name: getattr(options, name) for name in ("work_dir", "cache_dir", "log_file")}
+    given = {name: getattr(options, name, None) for name in _SETTINGS}
     return settings.effective(options.config, given)
 
 
-def understood(options: argparse.Namespace) -> tuple[Plan, Settings]:
-    """Return the plan and the settings, with the log file open. Raises RequestError, SettingsError, HostError."""
+def understood(options: argparse.Namespace, *, building: bool) -> tuple[Plan, Settings]:
+    """Return the plan and the settings, with the log file open; the site wants one of those who are *building* only.
+
+    Raises RequestError, SettingsError, HostError.
+    """
     if options.quiet:
         log.quiet()
     typed = settings.typed(found(options))
-    # A plan alone is no build, so the site wants no log of it.
-    pattern = options.log_file if getattr(options, "dry_run", False) else typed.log_file
+    pattern = typed.log_file if building else options.log_file
     wanted = None
     try:
         wanted = request.parse(_text(options.request), strict=options.strict)

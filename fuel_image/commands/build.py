@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     """Build, and say what came of it."""
     if options.shell and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise HostError("--shell needs a terminal", advice="leave it out, or use --keep-tree and --log-file")
-    planned, settings = asked.understood(options)
+    planned, settings = asked.understood(options, building=not options.dry_run)
     if options.dry_run:
         print(plan.described(planned))
         return EXIT_DONE

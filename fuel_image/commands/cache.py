@@ -23,13 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="print what is kept, with its size and its last use")
     listing.set_defaults(act=_list)
-    asked.add_settings(listing)
+    asked.add_settings(listing, "cache_dir")
     explain = actions.add_parser("explain", help="say which kept layers a build would use, and why not the others")
     explain.set_defaults(act=_explain)
     asked.add_arguments(explain)
     prune = actions.add_parser("prune", help="remove what was used longest ago, down to the site's limits")
     prune.set_defaults(act=_prune)
-    asked.add_settings(prune)
+    asked.add_settings(prune, "cache_dir")
     prune.add_argument("--all", action="store_true", help="remove everything that no build is using")
 
 
@@ -44,7 +44,7 @@ def _typed(options: argparse.Namespace) -> Settings:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    planned, site = asked.understood(options)
+    planned, site = asked.understood(options, building=False)
 
     def body() -> int:
         with progress.shown(live=not options.quiet):

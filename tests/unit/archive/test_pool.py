@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from fuel_image.archive.pool import Pool
-from fuel_image.errors import HostError
+from fuel_image.errors import FetchError, HostError
+
+from ..conftest import AfterNextLock
 
 PATIENCE_SECONDS = 30
 SHA256 = hashlib.sha256(b"content").hexdigest()
 
 
 def test_those_who_want_the_same_files_at_the_same_time_bring_each_of_them_once(tmp_path: Path) -> None:
-    """As fetch.py does it. A place whose holder made it a member while one waited for its lock is no place."""
+    """As fetch.py does it."""
     contents = [str(number).encode() for number in range(300)]
     builders = 4
     barrier = threading.Barrier(builders)
@@ -48,6 +50,30 @@ def test_those_who_want_the_same_files_at_the_same_time_bring_each_of_them_once(
     assert errors == [None] * builders
     assert sorted(brought) == sorted(contents)
     assert sorted(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()) == sorted(contents)
+
+
+def test_a_place_that_became_a_member_while_one_waited_for_it_is_no_place(
+    after_next_lock: AfterNextLock, tmp_path: Path
+) -> None:
+    pool = Pool(tmp_path)
+
+    def admitted() -> None:
+        (part,) = tmp_path.rglob("*.part")
+        part.write_bytes(b"content")
+        pool.admit(part, SHA256)
+
+    after_next_lock(admitted)
+    with pool.incoming(SHA256, threading.Event()) as part:
+        assert part.read_bytes() == b""
+        assert pool.holds(SHA256, 7)
+
+
+def test_who_is_stopped_waits_for_no_other_build(tmp_path: Path) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    pool, given_up = Pool(tmp_path), pytest.raises(FetchError, match="given up")
+    with pool.incoming(SHA256, threading.Event()), given_up, pool.incoming(SHA256, stopped):
+        pass
 
 
 def test_what_a_killed_fetch_left_is_given_to_the_next(tmp_path: Path) -> None:

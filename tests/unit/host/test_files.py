@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from fuel_image.host.files import appearing, keep_newest
+from fuel_image.host.files import appearing, held, keep_newest, locked
+
+from ..conftest import AfterNextLock
+
+
+@pytest.mark.parametrize(
+    "taken_away", [Path.unlink, lambda path: path.rename(path.with_name("renamed"))], ids=["removed", "renamed"]
+)
+def test_the_lock_of_a_file_that_has_lost_its_name_is_none(
+    taken_away: Callable[[Path], object], after_next_lock: AfterNextLock, tmp_path: Path
+) -> None:
+    """Whoever waits for a file that its holder removes must not hold a lock that nobody else sees."""
+    path = tmp_path / "lock"
+    after_next_lock(lambda: taken_away(path))
+    with held(path, 0o600):
+        assert path.exists()
+        with pytest.raises(BlockingIOError), locked(path, wait=False):
+            pass
+    with locked(path, wait=False):
+        pass
+
+
+def test_who_waits_is_asked_again_and_again_and_may_give_up(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    answers = [False, True, True]
+    with held(path, 0o600):
+        with pytest.raises(InterruptedError), held(path, 0o600, answers.pop):
+            pass
+        assert answers == []
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import threading
 import time
@@ -11,6 +12,8 @@ import pytest
 
 from fuel_image.errors import HostError
 from fuel_image.host.turns import turn
+
+from ..conftest import AfterNextLock
 
 PATIENCE_SECONDS = 10
 
@@ -35,25 +38,30 @@ def test_the_second_waits_and_says_so_once(tmp_path: Path, caplog: pytest.LogCap
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_never_meet(tmp_path: Path) -> None:
-    """Whoever waits for a file that its holder removes must not hold a lock that nobody else sees."""
-    inside: list[int] = []
-    met: list[int] = []
-
-    def body() -> None:
-        for _ in range(50):
-            with turn(tmp_path, Path("/output/node.yaml")):
-                inside.append(1)
-                met.append(len(inside))
-                inside.pop()
-
-    threads = [threading.Thread(target=body) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_SECONDS)
-    assert met == [1] * 400
+def test_who_comes_when_the_one_before_is_done_has_a_turn_that_others_see(
+    after_next_lock: AfterNextLock, tmp_path: Path
+) -> None:
+    after_next_lock(lambda: next(tmp_path.iterdir()).unlink())
+    with turn(tmp_path, Path("/output/node.yaml")):
+        assert len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waits_long_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    flock, taken = fcntl.flock, ["still", "still", "still"]
+
+    def lock(descriptor: int, operation: int) -> None:
+        if taken:
+            raise BlockingIOError(taken.pop())
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    with caplog.at_level(logging.INFO), turn(tmp_path, Path("/output/node.yaml")):
+        pass
+    assert taken == []
+    assert [record.getMessage() for record in caplog.records] == ["waiting for another build of /output/node.yaml"]
 
 
 def test_another_thing_does_not_wait(tmp_path: Path) -> None:

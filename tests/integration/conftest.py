@@ -28,17 +28,26 @@ def host_state(workspace: Path) -> dict[str, list[str]]:
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     listed = ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"]
     loops = subprocess.run(listed, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    running = (_command_line(path) for path in Path("/proc").glob("[0-9]*"))
-    processes = [line for line in running if "fuel_image" in line or "qemu" in line]
+    own = set(_own_processes())
+    processes = [_command_line(path) for path in Path("/proc").glob("[0-9]*") if path not in own]
     return {
-        name: sorted(line for line in lines if str(workspace) in line)
+        name: sorted(line for line in lines if f"{workspace}/" in line)
         for name, lines in (("mounts", mounts), ("loops", loops), ("processes", processes))
     }
 
 
+def _own_processes() -> Iterator[Path]:
+    """Give the process of these tests and those that it descends from: they may name the workspace, too."""
+    pid = os.getpid()
+    while pid:
+        process = Path("/proc", str(pid))
+        yield process
+        pid = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+
+
 def _command_line(process: Path) -> str:
     try:
-        return (process / "cmdline").read_text()
+        return (process / "cmdline").read_text(errors="replace")
     except OSError:
         return ""
 

@@ -26,6 +26,7 @@ from .test_request import changed
 
 CONTENTS = {"node.img.gz": b"root" * 1000, "node-boot.img.gz": b"boot"}
 DIGEST = "1" * 64
+PATIENCE_SECONDS = 10
 
 
 def answer(name: str, text: str | None = "", unreachable: FetchError | None = None) -> Answer:
@@ -223,8 +224,17 @@ def test_what_is_logged(request_: Request, caplog: pytest.LogCaptureFixture) -> 
         assert [f"{one.levelname} {one.getMessage()}" for one in caplog.records] == logged
 
 
-def test_who_does_not_wait_for_the_answer_is_not_held_up(request_: Request) -> None:
-    with pytest.raises(RuntimeError), published.examined(request_):
-        raise RuntimeError
+def test_who_does_not_wait_for_the_answer_is_not_held_up(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     with published.examined(request_) as looking:
         assert looking.result().record is not None
+    heard: list[bool] = []
+    monkeypatch.setattr(published, "examine", lambda _, stopped: heard.append(stopped.wait(PATIENCE_SECONDS)))
+    with pytest.raises(RuntimeError), published.examined(request_):
+        raise RuntimeError
+    assert heard == [True]
+
+
+def test_a_set_that_was_not_read_to_its_end_is_not_called_whole(request_: Request) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    assert published.examine(request_, stopped).record is None

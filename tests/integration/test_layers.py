@@ -77,17 +77,34 @@ def test_two_builds_at_once_share_the_work(fuel: Fuel, own_cache: Path, tmp_path
     assert digests(requests[0]) == digests(requests[1])
 
 
+def test_another_small_package_at_the_end_leaves_the_others_kept(fuel: Fuel, own_cache: Path, tmp_path: Path) -> None:
+    """One that is larger than 2 MiB comes before, or there would be no others."""
+    request = sample(None, tmp_path / "output", packages=["iso-codes", "acl"])
+    more = {**request, "packages": [*request["packages"], "tree"]}
+    cache = ("--cache-dir", str(own_cache))
+    small = "The small packages at the end: "
+    fuel(request, *cache)
+    kept, would_be = ["The base system: kept", "The packages: kept"], f"{small}would be made: "
+    assert explained(fuel, request, own_cache) == [*kept, f"{small}kept"]
+    *others, last = explained(fuel, more, own_cache)
+    assert others == kept and re.fullmatch(rf"{would_be}packages: tree \S+ is new; wishes: tree is new", last)
+    said = fuel(more, *cache).stderr.splitlines()
+    assert [line for line in said if KEPT in line] == [f"{line} from an earlier build" for line in kept]
+    names = {package["name"] for package in ImageSet(metadata_of(more)).record["installed"]}
+    assert names > {"iso-codes", "acl", "tree"}
+
+
+def explained(fuel: Fuel, request: Request, cache_dir: Path) -> list[str]:
+    explain = (sys.executable, "-m", "fuel_image", "cache", "explain")
+    return fuel(request, "--cache-dir", str(cache_dir), program=explain).stdout.splitlines()
+
+
 def test_explain_says_which_layers_are_kept_and_why_not_the_others(fuel: Fuel, own_cache: Path, tmp_path: Path) -> None:
     request = sample(None, tmp_path / "output", packages=PACKAGES)
-    explain = (sys.executable, "-m", "fuel_image", "cache", "explain")
-
-    def explained(asked: Request) -> list[str]:
-        return fuel(asked, "--cache-dir", str(own_cache), program=explain).stdout.splitlines()
-
-    assert explained(request) == ["The base system: would be made: no build has made one yet"]
+    assert explained(fuel, request, own_cache) == ["The base system: would be made: no build has made one yet"]
     fuel(request, "--cache-dir", str(own_cache))
-    assert explained(request) == ["The base system: kept", "The packages: kept"]
-    base, packages = explained({**request, "packages": [*PACKAGES, "acl"]})
+    assert explained(fuel, request, own_cache) == ["The base system: kept", "The packages: kept"]
+    base, packages = explained(fuel, {**request, "packages": [*PACKAGES, "acl"]}, own_cache)
     assert base == "The base system: kept"
     assert re.fullmatch(r"The packages: would be made: packages: acl \S+ is new; wishes: acl is new", packages)
     assert not list(own_cache.glob("layers/*.new"))

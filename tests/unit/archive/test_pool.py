@@ -6,12 +6,14 @@ import concurrent.futures
 import hashlib
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from fuel_image.archive.pool import Pool
 from fuel_image.errors import FetchError, HostError
+from fuel_image.host.files import locked
 
 from ..conftest import AfterNextLock
 
@@ -107,3 +109,48 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(HostError, match="--cache-dir"), Pool(tmp_path / "file").incoming(SHA256, threading.Event()):
         pass
+
+
+HOUR_SECONDS = 3600
+
+
+def filled(tmp_path: Path, *ages_hours: int) -> Pool:
+    """Return a pool with a member and an incoming file of ten bytes each for every age, whose name is the age."""
+    for hours in ages_hours:
+        for path in (tmp_path / "00" / f"{hours}", tmp_path / "00" / f"{hours}.part"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"ten bytes.")
+            used = time.time() - hours * HOUR_SECONDS
+            os.utime(path, (used, used))
+    return Pool(tmp_path)
+
+
+def names(pool: Pool) -> set[str]:
+    return {path.name for path in pool.directory.glob("*/*")}
+
+
+def test_what_was_used_longest_ago_goes_first_and_nothing_stays_half_fetched(tmp_path: Path) -> None:
+    pool = filled(tmp_path, 2, 3, 1)
+    pool.prune(1000)
+    assert names(pool) == {"1", "2", "3"}
+    assert pool.usage() == (3, 30)
+    pool.prune(20)
+    assert names(pool) == {"1", "2"}
+    pool.prune(0)
+    assert names(pool) == set()
+
+
+def test_while_a_build_runs_only_what_was_not_used_within_a_day_goes(tmp_path: Path) -> None:
+    pool = filled(tmp_path, 1, 23, 25, 50)
+    with pool.used():
+        pool.prune(0)
+        assert names(pool) == {"1", "1.part", "23", "23.part"}
+    pool.prune(0)
+    assert names(pool) == set()
+
+
+def test_several_builds_use_a_pool_that_may_not_be_there_yet(tmp_path: Path) -> None:
+    pool = Pool(tmp_path / "pool")
+    pool.prune(0)
+    with pool.used(), locked(pool.directory, shared=True, wait=False):
+        assert pool.usage() == (0, 0)

@@ -1,14 +1,20 @@
-"""The names of layers, and how a damaged one is noticed."""
+"""The names of layers, how a damaged one is noticed, and which are kept."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 
-from fuel_image.tree.layers import digest, listing
+from fuel_image.tree import layers
+from fuel_image.tree.layers import Layer, Store, digest, listing
+from fuel_image.tree.root import Tree
+
+from ..conftest import AfterNextLock
 
 
 def test_a_digest_depends_on_values_and_their_order_but_not_on_that_of_keys() -> None:
@@ -37,3 +43,90 @@ def test_a_listing_notices(change: str, tmp_path: Path) -> None:
     assert listing(tmp_path) == before
     CHANGES[change](tmp_path)
     assert listing(tmp_path) != before
+
+
+SIZE_BYTES = 100
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store that mounts nothing and in which every layer has SIZE_BYTES."""
+
+    @contextmanager
+    def not_mounted(_below: Layer | None, directory: Path) -> Iterator[Tree]:
+        (directory / "upper").mkdir()
+        yield Tree(directory / "upper")
+
+    monkeypatch.setattr(layers, "mounted_on", not_mounted)
+    monkeypatch.setattr(layers, "listing", lambda _: ("the same", SIZE_BYTES))
+    return Store(tmp_path)
+
+
+def nothing(_tree: Tree) -> dict[str, Any]:
+    return {}
+
+
+def used(store: Store, directory: Path, name: str, seconds: int | None = None) -> str:
+    """Make or use a layer, as if at *seconds* since 1970; return its key."""
+    with store.layer(name, {}, None, nothing) as layer:
+        pass
+    if seconds is not None:
+        os.utime(directory / layer.key, (seconds, seconds))
+    return layer.key
+
+
+def with_locks(*keys: str) -> set[str]:
+    return {name for key in keys for name in (key, f"{key}.lock")}
+
+
+def test_what_was_used_longest_ago_goes_first(store: Store, tmp_path: Path) -> None:
+    second, third, first = (used(store, tmp_path, name, age) for name, age in (("b", 2), ("c", 1), ("a", 3)))
+    store.prune(3 * SIZE_BYTES)
+    assert set(os.listdir(tmp_path)) == with_locks(first, second, third)
+    used(store, tmp_path, "c")
+    store.prune(2 * SIZE_BYTES)
+    assert set(os.listdir(tmp_path)) == with_locks(third, first)
+    store.prune(0)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_build_uses_or_makes_stays(store: Store, tmp_path: Path) -> None:
+    unused = used(store, tmp_path, "unused")
+
+    def make(tree: Tree) -> dict[str, Any]:
+        store.prune(0)
+        assert tree.path.exists()
+        return {}
+
+    with store.layer("new", {}, None, make) as layer:
+        store.prune(0)
+        assert set(os.listdir(tmp_path)) == with_locks(layer.key)
+        assert layer.key != unused
+
+
+def test_what_killed_builds_left_goes(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "killed.new/upper").mkdir(parents=True)
+    (tmp_path / "killed.lock").touch()
+    (tmp_path / "waiting.lock").touch()
+    store.prune(SIZE_BYTES)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("ending", ["", ".lock"])
+def test_a_layer_that_goes_before_it_is_used_is_made_again(
+    ending: str, store: Store, tmp_path: Path, after_next_lock: AfterNextLock
+) -> None:
+    """Between the lock with which it is made and the one with which it is used there is a moment without."""
+    key = layers.key_of("new", {}, None)
+    lost: list[Path] = []
+
+    def lose() -> None:
+        lost.append((tmp_path / f"{key}{ending}").rename(tmp_path / "lost"))
+
+    def make(_tree: Tree) -> dict[str, Any]:
+        if not lost:
+            after_next_lock(lose)
+        return {}
+
+    with store.layer("new", {}, None, make):
+        assert set(os.listdir(tmp_path)) == {"lost", *with_locks(key)}

@@ -17,15 +17,22 @@ import requests
 
 _CHUNK_BYTES = 1 << 18
 _PASSED_ON = ("Range", "If-Modified-Since", "If-None-Match", "If-Range", "User-Agent", "Accept-Encoding")
+_DOWNLOADS = (requests.codes.ok, requests.codes.partial_content)
 _RELEASES = ("InRelease", "Release", "Release.gpg")
 """What every build must ask for; that it is fetched by each is no duplicate."""
 
 
 @dataclass
 class Fetched:
-    """How many times each address was fetched."""
+    """How many times each address was fetched, in whole or in part."""
 
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def note(self, address: str) -> None:
+        """Count a download; may be called from any thread."""
+        with self._lock:
+            self.counts[address] += 1
 
     @property
     def total(self) -> int:
@@ -51,8 +58,8 @@ def proxy() -> Iterator[tuple[str, Fetched]]:
                 sessions.one = requests.Session()
             headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
             answer = sessions.one.get(self.path, headers=headers, stream=True, timeout=60)
-            if answer.status_code == 200:
-                fetched.counts[self.path] += 1
+            if answer.status_code in _DOWNLOADS:
+                fetched.note(self.path)
             body = answer.raw
             self.send_response(answer.status_code)
             for name in (

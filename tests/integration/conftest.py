@@ -66,7 +66,13 @@ def host_as_it_was(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One pool of packages for all tests; kept between runs where FUEL_IMAGE_TEST_CACHE says so."""
     kept = os.environ.get("FUEL_IMAGE_TEST_CACHE")
-    return Path(kept) if kept else tmp_path_factory.mktemp("cache")
+    if kept:
+        return Path(kept)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a directory of its own in the same one
+        shared = tmp_path_factory.getbasetemp().parent / "cache"
+        shared.mkdir(exist_ok=True)
+        return shared
+    return tmp_path_factory.mktemp("cache")
 
 
 def sample(suite: str | None, output: Path, **changes: Any) -> Request:

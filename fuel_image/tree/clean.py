@@ -15,8 +15,8 @@ _EMPTIED = (
     "/run",
     "/tmp",
     "/var/tmp",
-    "/var/lib/apt/lists",
-    "/var/cache/apt/archives",
+    "/var/lib/apt/lists/partial",
+    "/var/cache/apt/archives/partial",
     "/var/lib/dhcp",
 )
 _REMOVED = (
@@ -31,6 +31,8 @@ _REMOVED = (
     "/etc/ssh/ssh_host_*_key.pub",
     "/root/[.]*_history",
     "/var/cache/apt/*.bin",
+    "/var/cache/apt/archives/*",
+    "/var/lib/apt/lists/*",
     "/var/cache/debconf/*-old",
     "/var/cache/ldconfig/aux-cache",
     "/var/lib/dbus/machine-id",

@@ -97,12 +97,16 @@ def test_the_image_is_clean(image_set: ImageSet, tmp_path: Path) -> None:
             "tmp",
             "run",
             "var/tmp",
-            "var/lib/apt/lists",
+            "var/lib/apt/lists/partial",
+            "var/cache/apt/archives/partial",
             "etc/apt/sources.list.d",
             "etc/apt/preferences.d",
             "dev",
         ):
             assert list((tree / empty).iterdir()) == [], empty
+        assert [path.name for path in (tree / "var/lib/apt/lists").iterdir()] == ["partial"]
+        verified = subprocess.run(["dpkg", f"--root={tree}", "--verify"], check=False, stdout=subprocess.PIPE, text=True)
+        assert [line for line in verified.stdout.splitlines() if line.startswith("missing")] == []
         assert not list((tree / "var/cache/apt").rglob("*.bin")) and not list((tree / "var/cache/apt").rglob("*.deb"))
         assert not list((tree / "etc/ssh").glob("ssh_host_*"))
         assert (tree / "etc/machine-id").read_bytes() == b""

@@ -105,7 +105,9 @@ def test_the_image_is_clean(image_set: ImageSet, tmp_path: Path) -> None:
         ):
             assert list((tree / empty).iterdir()) == [], empty
         assert [path.name for path in (tree / "var/lib/apt/lists").iterdir()] == ["partial"]
-        verified = subprocess.run(["dpkg", f"--root={tree}", "--verify"], check=False, stdout=subprocess.PIPE, text=True)
+        verified = subprocess.run(
+            ["dpkg", f"--root={tree}", "--verify"], check=False, stdout=subprocess.PIPE, text=True
+        )
         assert [line for line in verified.stdout.splitlines() if line.startswith("missing")] == []
         assert not list((tree / "var/cache/apt").rglob("*.bin")) and not list((tree / "var/cache/apt").rglob("*.deb"))
         assert not list((tree / "etc/ssh").glob("ssh_host_*"))

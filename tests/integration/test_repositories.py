@@ -94,6 +94,17 @@ def test_what_is_not_signed_by_a_key_that_counts_is_refused(
         fuel(with_repo(tmp_path, uri=url, trusted=True))
 
 
+def test_a_key_of_the_site_counts(
+    fuel: Fuel, signer: repository.Signer, mirror: Path, tmp_path: Path, elsewhere: str
+) -> None:
+    signer.sign(repository.release(mirror, "stable", repository.package(mirror, "mine")))
+    (tmp_path / "site.asc").write_text(signer.key)
+    (tmp_path / "site.yaml").write_text(f"keyrings: [{tmp_path}/site.asc]\n")
+    with directory(mirror, host=elsewhere) as url:
+        fuel(with_repo(tmp_path, uri=url), expect=1)
+        assert "accepted" not in fuel(with_repo(tmp_path, uri=url), "--config", str(tmp_path / "site.yaml")).stderr
+
+
 def test_a_changed_index_is_refused(fuel: Fuel, signer: repository.Signer, mirror: Path, tmp_path: Path) -> None:
     signer.sign(repository.release(mirror, "stable", repository.package(mirror, "mine")))
     packages = mirror / "dists/stable/main/binary-amd64/Packages"

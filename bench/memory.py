@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.measure import Failed
+
 _SAMPLE_SECONDS = 0.5  # looking takes time too, from what is measured
 _PROC = Path("/proc")
 
@@ -24,8 +26,11 @@ class Watch:
 
     @property
     def peak_bytes(self) -> int:
-        """The greater of both: a sum that is sampled may miss a peak that the kernel has seen."""
-        return max(self.largest_bytes, self.all_bytes)
+        """The greater of both: a sum that is sampled may miss a peak that the kernel has seen. Raises Failed."""
+        peak = max(self.largest_bytes, self.all_bytes)
+        if not peak:
+            raise Failed("watching memory: no process of fuel-image was seen")
+        return peak
 
     def look(self, pid: int) -> None:
         """Take one sample of *pid* and its descendants."""

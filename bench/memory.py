@@ -1,7 +1,8 @@
 """Peak memory of fuel-image's own processes.
 
 Owns the watching of a process and its descendants. Only those that run the program's Python count: apt, dpkg and
-mke2fs in the tree take what they take for everybody. It must not start or end anything.
+mke2fs in the tree take what they take for everybody. Nor does what lies in a tmpfs, as images may while they are made:
+it is in the share of no process (proc_pid_smaps(5)). It must not start or end anything.
 """
 
 from __future__ import annotations

@@ -36,7 +36,11 @@ fuel-image itself starts from different states: *cold*, with nothing; *pooled*, 
 *images gone*, with everything kept but the images; *images present*, with the same request built just before.
 *tools on a tree* are mke2fs, gzip and md5sum on a finished tree; *floor on a tree* is tar and our compressor, less
 than which cannot be done. *together* are different builds at once on one cache, through a proxy that counts; its
-time is that of all at once. ``make bench`` runs it all again.
+time is that of all at once.
+
+Memory is the peak of what our own Python processes take together, shared pages once. Images are made in memory where
+it has room for them twice over; they belong to no process and are not counted, and neither are apt, dpkg and mke2fs.
+``make bench`` runs it all again.
 """
 
 

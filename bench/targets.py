@@ -78,7 +78,8 @@ def _emission(found: Mapping[str, Summary]) -> Iterator[Target]:
 
 
 def _memory(found: Mapping[str, Summary]) -> Target:
-    wanted = f"memory of a cold build: under {_MEMORY_BYTES / 1e6:.0f} MB"
+    limit = f"{_MEMORY_BYTES / 1e6:.0f} MB"
+    wanted = f"cold: under {limit} of memory for our own processes, without images that lie in memory"
     cold = found.get("cold")
     if cold is None:
         return Target(wanted, "", NOT_MEASURED)

@@ -14,6 +14,7 @@ from bench.together import VARIANTS
 from .runs import results, run
 
 OTHERS = (run("original", ("all", 120.0)), run("mmdebstrap", ("all", 100.0)))
+MEMORY = "cold: under 300 MB of memory for our own processes, without images that lie in memory"
 FASTEST = "the fastest peer (mmdebstrap)"
 
 Row = tuple[str, tuple[dict[str, Any], ...], str, str]
@@ -60,9 +61,9 @@ ROWS = [
     row("emission: 10 times as fast as mke2fs, gzip and md5sum", "9.9 times", NOT_MET, *emission(TOOLS, 39.6)),
     row("emission: at most 1.5 times the floor", "1.48 times", MET, *emission(FLOOR, 2.7)),
     row("emission: at most 1.5 times the floor", "1.54 times", NOT_MET, *emission(FLOOR, 2.6)),
-    row("memory of a cold build: under 300 MB", "299 MB", MET, ours("cold", 1.0, peak_bytes=299e6)),
+    row(MEMORY, "299 MB", MET, ours("cold", 1.0, peak_bytes=299e6)),
     row(
-        "memory of a cold build: under 300 MB", "300 MB", NOT_MET,
+        MEMORY, "300 MB", NOT_MET,
         *(ours("cold", 1.0, peak_bytes=peak) for peak in (200e6, 300e6, 250e6)),
     ),
     *(

@@ -38,6 +38,9 @@ def main() -> int:
         place = Place(CHECKOUT, directory, workload.learned())
         _run(place, options.rounds, options.only, file)
     results = json.loads(file.read_text(encoding="utf-8"))
+    if options.remark:
+        results["remarks"] += options.remark
+        file.write_text(json.dumps(results, indent=1), encoding="utf-8")
     text = page(results)
     print(text)
     if results["only"]:
@@ -55,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="how often (%(default)s)")
     parser.add_argument("--only", default="", metavar="NAME,NAME", help="run these alone, and write no documentation")
     parser.add_argument("--redraw", action="store_true", help="write the report of the last results again")
+    parser.add_argument("--remark", action="append", metavar="TEXT", help="keep TEXT with the results, for the report")
     parser.add_argument("--directory", type=Path, default=CHECKOUT / ".bench", metavar="DIR", help="where all is made")
     return parser.parse_args()
 
@@ -81,6 +85,7 @@ def _run(place: Place, rounds: int, only: str, file: Path) -> None:
         "versions": pipelines.versions(place),
         "runs": [],
         "failures": [],
+        "remarks": [],
     }
     ready = [scenario for scenario in scenarios if _prepared(scenario, results)]
     for number in range(1, rounds + 1):

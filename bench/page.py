@@ -54,7 +54,7 @@ def page(results: Results) -> str:
                                        ((one.wanted, one.measured, one.verdict) for one in targets(found))),
         _title("Where a peer wins", "-"), "\n".join(wins) + "\n",
         _title("Pipelines", "-"), _table(_HEADINGS, _rows(results, found)),
-        *(f"{remark}\n" for remark in results.get("remarks", ())),
+        *(f"{textwrap.fill(remark, 118)}\n" for remark in results["remarks"]),
         _title("Stages", "-"), _table(("pipeline", "stage", "median s", "min - max"), _stages(found)),
         _title("Machine and versions", "-"), _table(("what", "which"), _facts(results)),
     ]  # fmt: skip

@@ -26,8 +26,8 @@ _VERSIONS = {
 }
 
 
-_ONCE = ("diskimage-builder",)
-"""It takes longer than all others together."""
+_ONCE = ("mkosi", "diskimage-builder")
+"""They take long, filling their caches too, and are far from the fastest."""
 
 
 def scenarios(place: Place) -> tuple[Scenario, ...]:

@@ -16,7 +16,9 @@ from bench.ours import EMISSION
 from bench.peers import PEERS, TREE_FINISHED
 
 Results = Mapping[str, Any]
-"""What the file of results holds: ``runs``, each with a name, seconds, stages and facts; ``failures``; the machine."""
+"""What the file of results holds: ``runs``, each with a name, seconds, stages and facts; ``failures``; ``remarks`` of
+whoever ran it; the machine.
+"""
 
 OURS = ("cold", "pooled", "customised", "images gone", "images present")
 THEIRS = tuple(peer.name for peer in PEERS)

@@ -23,6 +23,7 @@ def results(*runs: dict[str, Any], **failed: str) -> dict[str, Any]:
         "versions": {"gzip": "gzip 1.12"},
         "runs": list(runs),
         "failures": [{"name": name, "message": message} for name, message in failed.items()],
+        "remarks": [],
     }
 
 

@@ -123,7 +123,8 @@ PYTHONPATH="$TOOLS/mkosi/usr/lib/python3/dist-packages" /usr/bin/python3 -m mkos
     --build-sources= build
 """
 
-# grub-pc and mdadm are left out: it shows the host's disks to what it installs. It ends with a tar of the tree.
+# grub-pc and mdadm are left out: it shows the host's disks to what it installs. It ends with a tar of the tree, which
+# by itself it makes in memory if that is large enough; all others make theirs on the disk.
 _DISKIMAGE_BUILDER = """
 mkdir --parents "$CACHE" tmp
 packages=" $PACKAGES "

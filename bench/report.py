@@ -22,7 +22,8 @@ whoever ran it; the machine.
 
 OURS = ("cold", "pooled", "customised", "images gone", "images present")
 THEIRS = tuple(peer.name for peer in PEERS)
-_WHOLE = tuple(peer.name for peer in PEERS if peer.whole)
+WHOLE = tuple(peer.name for peer in PEERS if peer.whole)
+"""Those of them that we are compared with."""
 _WORTH_TELLING = 0.99
 """A hundredth less is no win: nobody would see it again."""
 
@@ -91,8 +92,8 @@ def _finishing(stages: Stages) -> float:
 
 
 def fastest_peer(found: Mapping[str, Summary]) -> str | None:
-    """Return the name of the fastest peer."""
-    return min((name for name in THEIRS if name in found), key=lambda name: found[name].seconds.median, default=None)
+    """Return the name of the fastest peer that makes the same images."""
+    return min((name for name in WHOLE if name in found), key=lambda name: found[name].seconds.median, default=None)
 
 
 def peer_wins(found: Mapping[str, Summary]) -> list[str]:
@@ -101,7 +102,7 @@ def peer_wins(found: Mapping[str, Summary]) -> list[str]:
 
 
 def _faster(found: Mapping[str, Summary]) -> Iterable[str]:
-    for peer, theirs in _of(found, THEIRS):
+    for peer, theirs in _of(found, WHOLE):
         for name, ours in _of(found, OURS):
             if theirs.seconds.median < _WORTH_TELLING * ours.seconds.median:
                 yield f"{peer} takes {theirs.seconds.median:.1f} s where {name} takes {ours.seconds.median:.1f} s."
@@ -109,7 +110,7 @@ def _faster(found: Mapping[str, Summary]) -> Iterable[str]:
 
 def _faster_in_part(found: Mapping[str, Summary]) -> Iterable[str]:
     """Compare the ways to a tree at rest, and from there, where both begin without a tree."""
-    for peer, theirs in _of(found, _WHOLE):
+    for peer, theirs in _of(found, WHOLE):
         for name, ours in _of(found, ("cold", "pooled")):
             if theirs.finishing is None or ours.finishing is None:
                 continue
@@ -128,7 +129,7 @@ def _faster_in_part(found: Mapping[str, Summary]) -> Iterable[str]:
 
 def _smaller(found: Mapping[str, Summary]) -> Iterable[str]:
     ours = next((summary.facts["size_bytes"].median for _, summary in _of(found, OURS)), 0.0)
-    for peer, theirs in _of(found, _WHOLE):
+    for peer, theirs in _of(found, WHOLE):
         size = theirs.facts["size_bytes"].median
         if size < _WORTH_TELLING * ours:
             yield f"The images of {peer} take {size / 1e6:.0f} MB, ours {ours / 1e6:.0f} MB."

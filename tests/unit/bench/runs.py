@@ -30,3 +30,5 @@ def results(*runs: dict[str, Any], **failed: str) -> dict[str, Any]:
 ORIGINAL = run("original", ("packages", 90.0), ("images", 1.0), ("compress", 30.0), ("digest", 1.0))
 MMDEBSTRAP = run("mmdebstrap", ("packages", 40.0), ("images", 3.0), ("compress", 10.0), ("digest", 1.0), size_bytes=2e8)
 COLD = run("cold", ("Installing", 20.0), ("Making images", 5.0))
+TO_A_TAR_FILE = run("diskimage-builder", ("packages", 2.0), ("digest", 1.0), size_bytes=1e8)
+"""Less than the same: nothing is compared with it."""

@@ -11,9 +11,9 @@ from bench.emission import FLOOR, TOOLS
 from bench.targets import MET, NOT_MEASURED, NOT_MET, targets
 from bench.together import VARIANTS
 
-from .runs import results, run
+from .runs import TO_A_TAR_FILE, results, run
 
-OTHERS = (run("original", ("all", 120.0)), run("mmdebstrap", ("all", 100.0)))
+OTHERS = (run("original", ("all", 120.0)), run("mmdebstrap", ("all", 100.0)), TO_A_TAR_FILE)
 MEMORY = "cold: under 300 MB of memory for our own processes, without images that lie in memory"
 FASTEST = "the fastest peer (mmdebstrap)"
 

@@ -133,8 +133,8 @@ def step(title: str, *, total_items: int = 0) -> Iterator[Step]:
 
 
 def finished_steps() -> tuple[Step, ...]:
-    """Return the steps that ended well, outermost only, in the order in which they began."""
-    return tuple(sorted((s for s in _record.finished if s.depth == 0), key=lambda s: s.started))
+    """Return the steps that ended well, outermost only; these follow one another."""
+    return tuple(one for one in _record.finished if one.depth == 0)
 
 
 def console_lines(text: str) -> None:

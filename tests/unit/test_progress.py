@@ -76,14 +76,6 @@ def test_a_step_of_the_main_thread_is_outermost_whatever_began_first_beside_it()
     assert titles() == ["main"]
 
 
-def test_steps_are_in_the_order_in_which_they_began() -> None:
-    with step("first"), step("within"):
-        pass
-    with step("second"):
-        pass
-    assert titles() == ["first", "second"]
-
-
 def test_a_step_that_fails_is_not_finished_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO), pytest.raises(RuntimeError), step("good"):
         with step("within"):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import subprocess
+import time
+from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
 from .images import output_of
+
+_PATIENCE_SECONDS = 10
 
 
 def package(
@@ -80,4 +85,18 @@ class Signer:
         return signed
 
     def close(self) -> None:
-        subprocess.run(["gpgconf", "--homedir", self._gpg[2], "--kill", "all"], check=True)
+        """End the agent that gpg has started, and wait until it is gone."""
+        home = self._gpg[2]
+        subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while any(home in one for one in _command_lines()):
+            assert time.monotonic() < deadline, "gpg's agent does not end"
+            time.sleep(0.05)
+
+
+def _command_lines() -> Iterator[str]:
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (process / "cmdline").read_text(errors="replace")
+            if line.startswith("gpg-agent"):
+                yield line

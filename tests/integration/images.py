@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -53,6 +56,35 @@ def mounted(image: Path, point: Path, kind: str) -> Iterator[Path]:
         yield point
     finally:
         subprocess.run(["umount", point], check=True)
+
+
+class Facts(NamedTuple):
+    """Everything that can be known of a path, whatever its name."""
+
+    mode: str
+    uid: int
+    gid: int
+    mtime: float | None
+    links: int
+    detail: object
+    """What it holds: the digest of a file, the target of a link, the number of a device."""
+    attributes: dict[str, bytes]
+
+
+def facts(path: Path) -> Facts:
+    status = path.lstat()
+    detail: object = None
+    if stat.S_ISLNK(status.st_mode):
+        detail = os.readlink(path)
+    elif stat.S_ISREG(status.st_mode):
+        detail = hashlib.sha256(path.read_bytes()).hexdigest()
+    elif stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        detail = status.st_rdev
+    names = os.listxattr(path, follow_symlinks=False)
+    attributes = {name: os.getxattr(path, name, follow_symlinks=False) for name in names}
+    return Facts(
+        oct(status.st_mode), status.st_uid, status.st_gid, status.st_mtime, status.st_nlink, detail, attributes
+    )
 
 
 def installed(tree: Path) -> dict[str, str]:

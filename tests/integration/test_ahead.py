@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import stat
 import sys
 from pathlib import Path
 
 from .conftest import Fuel, metadata_of, sample
-from .images import ImageSet
+from .images import Facts, ImageSet, facts
 
 # With a kernel and its initial RAM disk, Python modules, a package with host keys, one with diversions (in the base
 # system), one with file capabilities, and one with alternatives.
@@ -43,8 +40,8 @@ deferred.run = lambda chroot: None
 database.filters = lambda tree: True
 sys.exit(cli.main(sys.argv[1:]))
 """
-UNORDERED = ("var/lib/apt/extended_states", "var/lib/dpkg/triggers/File")
-"""apt and dpkg write them in the order of their own tables."""
+UNORDERED = {"var/lib/apt/extended_states": b"\n\n", "var/lib/dpkg/triggers/File": b"\n"}
+"""apt and dpkg write them in the order of their own tables; and what is between two entries."""
 
 
 def test_the_tree_is_the_one_that_dpkg_unpacks(fuel: Fuel, tmp_path: Path) -> None:
@@ -66,29 +63,14 @@ def count(pattern: str, log: Path) -> int:
     return len(re.findall(pattern, log.read_text()))
 
 
-def contents(images: ImageSet, workspace: Path) -> dict[str, tuple[object, ...]]:
+def contents(images: ImageSet, workspace: Path) -> dict[str, Facts]:
     """Return everything that can be known of each path of an image set."""
     found = {}
     for mount in ("/", "/boot"):
         with images.mounted(mount, workspace) as point:
-            for directory, names, files in os.walk(point):
-                for path in (Path(directory, name) for name in (*names, *files)):
-                    found[f"{mount}:{path.relative_to(point)}"] = facts(path, str(path.relative_to(point)))
+            for path in point.rglob("*"):
+                found[f"{mount}:{path.relative_to(point)}"] = facts(path)
+            for name, between in UNORDERED.items() if mount == "/" else ():
+                parts = sorted((point / name).read_bytes().split(between))
+                found[f"{mount}:{name}"] = found[f"{mount}:{name}"]._replace(detail=parts)
     return found
-
-
-def facts(path: Path, name: str) -> tuple[object, ...]:
-    status = path.lstat()
-    detail: object = None
-    if path.is_symlink():
-        detail = os.readlink(path)
-    elif path.is_file():
-        content = path.read_bytes()
-        parts = sorted(content.split(b"\n\n" if name.endswith("states") else b"\n")) if name in UNORDERED else [content]
-        detail = hashlib.sha256(b"\n".join(parts)).hexdigest()
-    elif stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
-        detail = status.st_rdev
-    attributes = {
-        key: os.getxattr(path, key, follow_symlinks=False) for key in os.listxattr(path, follow_symlinks=False)
-    }
-    return status.st_mode, status.st_uid, status.st_gid, status.st_mtime, status.st_nlink, detail, attributes

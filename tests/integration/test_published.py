@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.damage import flip, truncate
 
 from . import repository
 from .conftest import Fuel, Request, metadata_of, sample
@@ -53,18 +54,6 @@ def test_the_second_run_touches_nothing(fuel: Fuel, image_set: ImageSet, request
     assert CONTRACT in log.read_text()
     assert state(image_set) == before
     assert fuel(request_, "--quiet").stderr == ""
-
-
-def truncate(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - 1)
-
-
-def flip(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2)
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 1]))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ import pytest
 from fuel_image.tree import deferred
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.root import Tree
-
-EVERY = frozenset({"initramfs-tools", "python3-minimal", "openssh-client"})
+from tests.unit.tree.test_deferred import EVERY
 
 
 class Scripts:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import hashlib
 import io
-import lzma
 import os
 import pwd
 import resource
 import shutil
-import stat
 import subprocess
 import sys
 import sysconfig
@@ -21,95 +17,16 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-import zstandard
 
 from fuel_image.errors import CommandError
 from fuel_image.host.mounts import mounted
 from fuel_image.tree import ahead, database
 from fuel_image.tree.root import Tree
 from fuel_image.tree.unpack import Unpacked
+from tests.damage import flipped
+from tests.debs import COMPRESS, MTIME, Debs, link, long_names, member, tar
 
-MTIME = 1_500_000_000
-COMPRESS: Mapping[str, Callable[[bytes], bytes]] = {
-    "": lambda content: content,
-    ".gz": gzip.compress,
-    ".bz2": bz2.compress,
-    ".xz": lzma.compress,
-    ".zst": zstandard.ZstdCompressor(write_checksum=True).compress,
-}
-
-
-def member(name: str, content: bytes = b"", **attributes: Any) -> tuple[tarfile.TarInfo, bytes]:
-    """Return a member of data.tar; one whose name ends with a slash is a directory."""
-    info = tarfile.TarInfo(name.rstrip("/"))
-    info.size, info.mtime, info.mode = len(content), MTIME, 0o644
-    info.uname = info.gname = "root"
-    if name.endswith("/"):
-        info.type, info.mode = tarfile.DIRTYPE, 0o755
-    for key, value in attributes.items():
-        setattr(info, key, value)
-    return info, content
-
-
-def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE, **attributes: Any) -> tuple[tarfile.TarInfo, bytes]:
-    return member(
-        name, type=kind, linkname=target, **{"mode": 0o777 if kind == tarfile.SYMTYPE else 0o644, **attributes}
-    )
-
-
-def tar(members: Sequence[tuple[tarfile.TarInfo, bytes]]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
-        for info, content in members:
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def ar(*members: tuple[str, bytes]) -> bytes:
-    whole = b"!<arch>\n"
-    for name, content in members:
-        whole += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode() + content
-        whole += b"\n" * (len(content) % 2)
-    return whole
-
-
-class Debs:
-    """Packages made by hand: what dpkg-deb would refuse to make among them."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def make(
-        self,
-        name: str,
-        *members: tuple[tarfile.TarInfo, bytes],
-        fields: str = "",
-        ending: str = ".xz",
-        data: bytes | None = None,
-        control: str | None = None,
-        **files: str,
-    ) -> Path:
-        """Make a package; *files* are control files, *fields* more of its stanza, *data* is a whole data.tar."""
-        if control is None:
-            architecture = "" if "Architecture:" in fields else "Architecture: all\n"
-            control = f"Package: {name}\nVersion: 1:2.0-1\n{architecture}Maintainer: A Test <test@example.org>\n"
-            control += f"{fields}Description: a test\n of unpacking\n .\n Package: none\n"
-        scripts = ("preinst", "postinst", "prerm", "postrm")
-        texts = {"control": control, **files}
-        controls = [
-            member(f"./{key}", text.encode("utf-8", "surrogateescape"), mode=0o755 if key in scripts else 0o644)
-            for key, text in texts.items()
-        ]
-        compress = COMPRESS[ending]
-        ending_of_control = ".gz" if ending == ".bz2" else ending  # dpkg takes it for the data only
-        archive = ar(
-            ("debian-binary", b"2.0\n"),
-            (f"control.tar{ending_of_control}", COMPRESS[ending_of_control](tar([member("./"), *controls]))),
-            (f"data.tar{ending}", compress(tar([member("./"), *members]) if data is None else data)),
-        )
-        path = self._directory / f"{name.replace('/', '_')}.deb"
-        path.write_bytes(archive)
-        return path
+from .images import facts
 
 
 @pytest.fixture
@@ -151,36 +68,24 @@ def dpkg(root: Path, *argv: object) -> None:
     assert ended.returncode == 0, ended.stdout.decode(errors="replace")
 
 
-def files(root: Path) -> dict[bytes, tuple[object, ...]]:
+def files(root: Path) -> dict[str, tuple[object, ...]]:
     """Return everything that can be known of each path but those of dpkg's database.
 
     A directory in which something was made has the time of that; what is in a database is compared by its meaning.
     """
-    found: dict[bytes, tuple[object, ...]] = {}
-    names: dict[tuple[int, int], list[bytes]] = {}
-    top = os.fsencode(root)
-    for directory, directories, others in os.walk(top):
-        for path in (os.path.join(directory, name) for name in (*directories, *others)):
-            inside = os.path.relpath(path, top)
-            if inside.startswith(b"var"):
-                continue
-            status = os.lstat(path)
-            detail: object = None
-            mtime: object = status.st_mtime
-            if stat.S_ISLNK(status.st_mode):
-                detail = os.readlink(path)
-            elif stat.S_ISREG(status.st_mode):
-                detail = hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest()
-                names.setdefault((status.st_dev, status.st_ino), []).append(inside)
-            elif stat.S_ISDIR(status.st_mode) and os.listdir(path):
-                mtime = "later"
-            elif stat.S_ISCHR(status.st_mode):
-                detail = status.st_rdev
-            found[inside] = (oct(status.st_mode), status.st_uid, status.st_gid, mtime, detail)
-    for group in names.values():
-        for one in group:
-            found[one] = (*found[one], sorted(group))
-    return found
+    found: dict[str, tuple[object, ...]] = {}
+    names: dict[tuple[int, int], list[str]] = {}
+    for path in root.rglob("*"):
+        inside = str(path.relative_to(root))
+        if inside.startswith("var"):
+            continue
+        one = facts(path)
+        if path.is_dir() and not path.is_symlink() and any(path.iterdir()):
+            one = one._replace(mtime=None)
+        status = path.lstat()
+        names.setdefault((status.st_dev, status.st_ino), []).append(inside)
+        found[inside] = one
+    return {path: (*found[path], sorted(group)) for group in names.values() for path in group}
 
 
 def stanzas(root: Path) -> dict[str, dict[str, str]]:
@@ -218,8 +123,8 @@ def triggers(root: Path) -> dict[str, list[bytes]]:
 
 def assert_like_dpkg(ours: Path, theirs: Path) -> None:
     looks: list[Callable[[Path], dict[Any, Any]]] = [files, info, stanzas, triggers]
-    for facts in looks:
-        mine, wanted = facts(ours), facts(theirs)
+    for look in looks:
+        mine, wanted = look(ours), look(theirs)
         differ = sorted(key for key in wanted.keys() | mine.keys() if mine.get(key) != wanted.get(key))
         assert [(key, mine.get(key)) for key in differ] == [(key, wanted.get(key)) for key in differ]
 
@@ -726,7 +631,7 @@ def test_owners_are_those_of_dpkg(debs: Debs, tree: Tree, tmp_path: Path) -> Non
     assert (tree.path / "opt/file").stat().st_uid == pwd.getpwnam("daemon").pw_uid
 
 
-def outside_of(tree: Tree) -> dict[bytes, tuple[object, ...]]:
+def outside_of(tree: Tree) -> dict[str, tuple[object, ...]]:
     """Return what lies beside the tree, in the directory that a hostile package is made to aim at."""
     return files(tree.path.parent / "outside")
 
@@ -822,22 +727,13 @@ def test_a_trigger_with_a_path_for_a_name_stays_inside(debs: Debs, tree: Tree, o
     assert (tree.path / outside.name / "made").read_text() == "odd/noawait\n"
 
 
-def cut(content: bytes, size_bytes: int) -> bytes:
-    return content[: len(content) - size_bytes]
-
-
-def flipped(content: bytes, place: float) -> bytes:
-    at = int(len(content) * place)
-    return content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :]
-
-
 DAMAGE: Mapping[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "a page of a proxy": lambda _: b"<html></html>",
-    "cut short": lambda content: cut(content, len(content) // 3),
-    "without its last block": lambda content: cut(content, 512),
-    "a bit in the middle": lambda content: flipped(content, 0.5),
-    "a bit near the end": lambda content: flipped(content, 0.9),
+    "cut short": lambda content: content[: len(content) * 2 // 3],
+    "without its last block": lambda content: content[:-512],
+    "a bit in the middle": lambda content: flipped(content, len(content) // 2),
+    "a bit near the end": lambda content: flipped(content, len(content) * 9 // 10),
 }
 
 
@@ -903,12 +799,6 @@ def pax(**headers: str) -> bytes:
             info.pax_headers = extended
             archive.addfile(info)
     return buffer.getvalue()
-
-
-def long_names(count: int) -> bytes:
-    info = tarfile.TarInfo("././@LongLink")
-    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2
-    return (info.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")) * count + tar([member("./file")])
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from fuel_image.errors import FetchError
 from fuel_image.published import Standing
 from fuel_image.record import Record
 from fuel_image.request import Request, parse
+from tests.damage import flip, truncate
 
 from .test_request import changed
 
@@ -104,16 +105,6 @@ def test_nothing_published_is_no_difference(tmp_path: Path) -> None:
     assert look(asked(tmp_path)) == Standing()
 
 
-def _truncate(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - 1)
-
-
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 def _replace_by_directory(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -127,14 +118,14 @@ def _replace_by_fifo(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("node.img.gz", _truncate, "node.img.gz has 3,999 bytes, not 4,000"),
-        ("node-boot.img.gz", _flip, "the content of node-boot.img.gz has changed"),
+        ("node.img.gz", truncate, "node.img.gz has 3,999 bytes, not 4,000"),
+        ("node-boot.img.gz", flip, "the content of node-boot.img.gz has changed"),
         ("node.img.gz", Path.unlink, "node.img.gz is missing"),
         ("node.img.gz", _replace_by_directory, "node.img.gz is no regular file"),
         ("node.img.gz", _replace_by_fifo, "node.img.gz is no regular file"),
         ("node.yaml", Path.unlink, "node.yaml is missing"),
         ("node.yaml", _replace_by_directory, "node.yaml cannot be read: Is a directory"),
-        ("node.yaml", _truncate, "node.yaml is damaged"),
+        ("node.yaml", truncate, "node.yaml is damaged"),
         ("node.yaml", lambda path: path.write_bytes(b""), "node.yaml is damaged"),
         ("node.yaml", lambda path: path.write_bytes(b"\xff\n...\n"), "node.yaml is damaged"),
         ("node.yaml", lambda path: path.write_text("a: [\n...\n"), "node.yaml is damaged"),

@@ -20,6 +20,7 @@ from fuel_image.archive.trust import Answer
 from fuel_image.errors import ReleaseError
 from fuel_image.progress import Step
 from fuel_image.request import Repository
+from tests.damage import flipped
 
 from .conftest import stanza
 
@@ -74,8 +75,8 @@ def test_a_release_without_the_index(tmp_path: Path) -> None:
 
 
 def damages(content: bytes) -> list[bytes]:
-    flipped = [content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :] for at in range(len(content))]
-    return [*flipped, content[:-1], content[: len(content) // 2], b"<html>"]
+    every = [flipped(content, place) for place in range(len(content))]
+    return [*every, content[:-1], content[: len(content) // 2], b"<html>"]
 
 
 def test_a_damaged_index_without_a_release_is_one_that_is_named(tmp_path: Path) -> None:

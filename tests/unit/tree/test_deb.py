@@ -12,39 +12,28 @@ import pytest
 import zstandard
 
 from fuel_image.tree.deb import UNREADABLE, DebError, control_files, data_member, opened
+from tests.debs import ar, long_names, member, tar
 
 
-def tar(name: str = "./etc/motd") -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        member = tarfile.TarInfo(name)
-        member.size = 5
-        archive.addfile(member, io.BytesIO(b"hello"))
-    return buffer.getvalue()
+def package(*members: tuple[str, bytes]) -> io.BytesIO:
+    return io.BytesIO(ar(*members))
 
 
-def ar(*members: tuple[str, bytes]) -> io.BytesIO:
-    whole = b"!<arch>\n"
-    for name, content in members:
-        whole += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode() + content
-        whole += b"\n" * (len(content) % 2)
-    return io.BytesIO(whole)
-
-
+DATA = tar([member("./etc/motd", b"hello")])
 COMPRESSED = {
-    "data.tar": tar(),
-    "data.tar.gz": gzip.compress(tar()),
-    "data.tar.bz2": bz2.compress(tar()),
-    "data.tar.xz": lzma.compress(tar()),
-    "data.tar.lzma": lzma.compress(tar(), lzma.FORMAT_ALONE),
-    "data.tar.zst": zstandard.compress(tar()),
+    "data.tar": DATA,
+    "data.tar.gz": gzip.compress(DATA),
+    "data.tar.bz2": bz2.compress(DATA),
+    "data.tar.xz": lzma.compress(DATA),
+    "data.tar.lzma": lzma.compress(DATA, lzma.FORMAT_ALONE),
+    "data.tar.zst": zstandard.compress(DATA),
 }
 
 
 @pytest.mark.parametrize("name", COMPRESSED)
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_every_compression(name: str, slash: str) -> None:
-    deb = ar(("debian-binary", b"2.0\n"), ("control.tar.gz", b"odd"), (name + slash, COMPRESSED[name]))
+    deb = package(("debian-binary", b"2.0\n"), ("control.tar.gz", b"odd"), (name + slash, COMPRESSED[name]))
     with tarfile.open(fileobj=data_member(deb), mode="r|") as archive:
         assert [member.name for member in archive] == ["./etc/motd"]
 
@@ -53,8 +42,8 @@ def test_every_compression(name: str, slash: str) -> None:
     ("deb", "reason"),
     [
         (io.BytesIO(b"<html>"), "no ar archive"),
-        (ar(("debian-binary", b"2.0\n")), "no data.tar"),
-        (ar(("data.tar.lz4", b"")), "unknown compression"),
+        (package(("debian-binary", b"2.0\n")), "no data.tar"),
+        (package(("data.tar.lz4", b"")), "unknown compression"),
         (io.BytesIO(b"!<arch>\n" + b"x" * 60), "damaged ar header"),
     ],
 )
@@ -70,7 +59,7 @@ def names_in(deb: io.BytesIO) -> list[str]:
 
 @pytest.mark.parametrize("name", COMPRESSED)
 def test_a_file_that_is_cut_short_is_not_read_as_a_shorter_one(name: str) -> None:
-    deb = ar(("debian-binary", b"2.0\n"), (name, COMPRESSED[name]))
+    deb = package(("debian-binary", b"2.0\n"), (name, COMPRESSED[name]))
     assert names_in(deb) == ["./etc/motd"]
     deb.truncate(len(deb.getvalue()) - 20)
     with pytest.raises(DebError, match="cut short"):
@@ -82,29 +71,24 @@ def test_a_check_sum_at_the_end_counts(name: str) -> None:
     damaged = bytearray(COMPRESSED[name])
     damaged[-8 if name.endswith("gz") else -3] ^= 1
     with pytest.raises(UNREADABLE):
-        names_in(ar((name, bytes(damaged))))
+        names_in(package((name, bytes(damaged))))
 
 
 @pytest.mark.parametrize("rest", [b"x" * 512, b"x" * 100], ids=["garbage", "half a header"])
 def test_a_header_that_cannot_be_read_is_not_the_end(rest: bytes) -> None:
     with pytest.raises(tarfile.ReadError):
-        names_in(ar(("data.tar", tar()[:1024] + rest)))
+        names_in(package(("data.tar", DATA[:1024] + rest)))
 
 
 def test_control_files() -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, mode in (("./control", 0o644), ("./postinst", 0o100755)):
-            member = tarfile.TarInfo(name)
-            member.size, member.mode, member.mtime = 2, mode, 7
-            archive.addfile(member, io.BytesIO(b"x\n"))
-    found = control_files(ar(("control.tar", buffer.getvalue())))
+    files = [member("./control", b"x\n", mtime=7), member("./postinst", b"x\n", mtime=7, mode=0o100755)]
+    found = control_files(package(("control.tar", tar(files))))
     assert {name: (file.mode, file.mtime, file.content) for name, file in found.items()} == {
         "control": (0o644, 7, b"x\n"),
         "postinst": (0o755, 7, b"x\n"),
     }
     with pytest.raises(DebError, match="no control file"):
-        control_files(ar(("control.tar", tar())))
+        control_files(package(("control.tar", DATA)))
 
 
 @pytest.mark.parametrize("mtime", ["nan", "inf", "-inf"])
@@ -115,12 +99,9 @@ def test_a_time_that_is_none_makes_a_package_unreadable(mtime: str) -> None:
         member.pax_headers = {"mtime": mtime}
         archive.addfile(member)
     with pytest.raises(UNREADABLE):
-        control_files(ar(("control.tar", buffer.getvalue())))
+        control_files(package(("control.tar", buffer.getvalue())))
 
 
 def test_names_without_end_make_a_package_unreadable() -> None:
-    info = tarfile.TarInfo("././@LongLink")
-    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2
-    names = (info.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")) * 2000
     with pytest.raises(UNREADABLE):
-        names_in(ar(("data.tar", names + tar())))
+        names_in(package(("data.tar", long_names(2000))))

@@ -13,8 +13,7 @@ from fuel_image.archive.pool import Pool
 from fuel_image.errors import BuildError
 from fuel_image.tree.eatmydata import PACKAGE, provide
 from fuel_image.tree.root import Tree
-
-from .test_deb import ar, tar
+from tests.debs import ar, member, tar
 
 LIBRARY = "./usr/lib/x86_64-linux-gnu/libeatmydata.so.1.3.0"
 
@@ -39,7 +38,7 @@ def placed(pool: Pool, deb: bytes) -> Package:
 
 
 def test_the_library_is_where_the_path_says(tree: Tree, pool: Pool) -> None:
-    package = placed(pool, ar(("data.tar.gz", gzip.compress(tar(LIBRARY)))).getvalue())
+    package = placed(pool, ar(("data.tar.gz", gzip.compress(tar([member(LIBRARY, b"hello")])))))
     path = provide(tree, pool, [package])
     assert path is not None
     assert (tree.path / path.lstrip("/")).read_bytes() == b"hello"
@@ -50,15 +49,15 @@ def test_without_a_package_there_is_none(tree: Tree, pool: Pool) -> None:
 
 
 def test_a_package_without_the_library_is_an_error(tree: Tree, pool: Pool) -> None:
-    package = placed(pool, ar(("data.tar.gz", gzip.compress(tar()))).getvalue())
+    package = placed(pool, ar(("data.tar.gz", gzip.compress(tar([member("./etc/motd")])))))
     with pytest.raises(BuildError, match=r"libeatmydata1_1_amd64\.deb holds no libeatmydata\.so"):
         provide(tree, pool, [package])
 
 
 @pytest.mark.parametrize("place", [-8, 30], ids=["check sum", "content"])
 def test_a_damaged_package_is_an_error_that_names_it(place: int, tree: Tree, pool: Pool) -> None:
-    data = bytearray(gzip.compress(tar(LIBRARY)))
+    data = bytearray(gzip.compress(tar([member(LIBRARY, b"hello")])))
     data[place] ^= 1
-    package = placed(pool, ar(("data.tar.gz", bytes(data))).getvalue())
+    package = placed(pool, ar(("data.tar.gz", bytes(data))))
     with pytest.raises(BuildError, match=r"libeatmydata1_1_amd64\.deb"):
         provide(tree, pool, [package])

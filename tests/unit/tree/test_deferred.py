@@ -80,12 +80,14 @@ def test_initial_ram_disks_are_made_once(
     assert chroot.ran == [(("update-initramfs", *call.split()), "") for call in run]
 
 
-def test_modules_are_compiled_once_for_each_package(chroot: Fake) -> None:
+def test_modules_are_compiled_once_for_each_package(chroot: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many at once as there are CPUs, each by a shell: the calls were noted with quotes."""
+    monkeypatch.setattr(deferred, "cpus", lambda: 3)
     called(chroot, "py3compile", "-p python3-a", "-p python3-b", "-p python3-a -V 3.12-")
     called(chroot, "py3compile", "-p python3-a", "-p python3-b", "-p python3-a")
     deferred.run(chroot)
     ((argv, stdin),) = chroot.ran
-    assert argv[0] == "xargs"
+    assert argv == ("xargs", "-P", "3", "-d", "\\n", "-I", "{}", "sh", "-c", "py3compile {}")
     assert stdin == "-p python3-a\n-p python3-b"
 
 

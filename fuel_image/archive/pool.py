@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import re
 import threading
@@ -92,7 +93,7 @@ class Pool:
         with contextlib.suppress(FileNotFoundError):
             try:
                 with locked(self.directory, wait=False):
-                    self._prune(limit_bytes, time.time())
+                    self._prune(limit_bytes, math.inf)  # whatever the clock was when a file was used
             except BlockingIOError:
                 self._prune(limit_bytes, time.time() - _IN_USE_SECONDS)
 

@@ -170,6 +170,8 @@ class Store:
     def kept(self) -> Iterator[Kept]:
         """Give what is kept."""
         for path in self._directory.glob(f"*/{_RECORD}"):
+            if path.parent.suffix:  # it is being made
+                continue
             with contextlib.suppress(OSError, ValueError, KeyError):
                 facts = json.loads(path.read_text(encoding="utf-8"))
                 used = path.parent.stat().st_mtime

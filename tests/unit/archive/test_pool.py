@@ -154,3 +154,9 @@ def test_several_builds_use_a_pool_that_may_not_be_there_yet(tmp_path: Path) -> 
     pool.prune(0)
     with pool.used(), locked(pool.directory, shared=True, wait=False):
         assert pool.usage() == (0, 0)
+
+
+def test_a_file_that_was_used_before_the_clock_was_set_back(tmp_path: Path) -> None:
+    pool = filled(tmp_path, -1)
+    pool.prune(0)
+    assert names(pool) == set()

@@ -130,3 +130,9 @@ def test_a_layer_that_goes_before_it_is_used_is_made_again(
 
     with store.layer("new", {}, None, make):
         assert set(os.listdir(tmp_path)) == {"lost", *with_locks(key)}
+
+
+def test_what_is_being_made_is_not_kept_yet(store: Store, tmp_path: Path) -> None:
+    key = used(store, tmp_path, "a layer")
+    os.rename(tmp_path / key, tmp_path / f"{key}.new")
+    assert list(store.kept()) == []

@@ -32,7 +32,11 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where host tools are looked for. Set here because a caller's may be minimal: MCollective's lacks /sbin."""
 
 PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent.parent)
-"""What PYTHONPATH must hold for a program that is one of our own modules."""
+"""What PYTHONPATH must hold for a program that is one of our own modules.
+
+Every program starts here, too: Python looks for modules where ``python -m`` starts, which must not be where the caller
+happens to be (``-P``, which keeps it from that, came with 3.11).
+"""
 
 TAIL_LINES = 20
 _LONGEST_LINE = 2000
@@ -147,7 +151,8 @@ def interactive(program: str, *arguments: str | Path, env: Mapping[str, str]) ->
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the program's
     try:
         argv = [os.fspath(argument) for argument in arguments]
-        sh.Command(program)(*argv, _fg=True, _env={"PATH": PATH, **env}, _ok_code=list(range(-64, 256)))
+        environment = {"PATH": PATH, **env}
+        sh.Command(program)(*argv, _fg=True, _env=environment, _cwd=PACKAGE_PARENT, _ok_code=list(range(-64, 256)))
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -180,6 +185,7 @@ def _execute(
         _err_bufsize=_CHUNK_BYTES,
         _tty_out=False,
         _new_session=True,
+        _cwd=PACKAGE_PARENT,
         _encoding="utf-8",
         _decode_errors="replace",
         _env={"PATH": PATH, "LC_ALL": "C.UTF-8", **(env or {})},

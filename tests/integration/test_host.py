@@ -73,6 +73,16 @@ def test_a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_file
         assert metadata_of(request).exists()
 
 
+def test_no_module_is_taken_from_where_the_caller_is(fuel: Fuel, tmp_path: Path) -> None:
+    """The program's own processes are Python, too."""
+    for name in ("json", "os", "tarfile", "pickle", "fuel_image"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit(9)\n")
+    program = (str(Path(sys.executable).with_name("fuel-image")),)
+    request = sample(None, tmp_path / "output", packages=["libcap2-bin"])
+    fuel(request, "--no-cache", program=program, cwd=tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_who_lacks_the_privileges_is_told(tmp_path: Path) -> None:
     """Root in a container that is not privileged, and whoever is not root, get the same answer."""
     request = json.dumps(sample(None, tmp_path / "output", packages=[]))

@@ -150,9 +150,11 @@ def interactive(program: str, *arguments: str | Path, env: Mapping[str, str]) ->
     """Give this process's terminal to a host program until it ends, however it does. For the main thread only."""
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the program's
     try:
-        argv = [os.fspath(argument) for argument in arguments]
-        environment = {"PATH": PATH, **env}
-        sh.Command(program)(*argv, _fg=True, _env=environment, _cwd=PACKAGE_PARENT, _ok_code=list(range(-64, 256)))
+        argv = [program, *(os.fspath(argument) for argument in arguments)]
+        environment = [f"{name}={value}" for name, value in {"PATH": PATH, **env}.items()]
+        # sh 1.x takes nothing else together with _fg, so env(1) sets the rest.
+        with contextlib.suppress(sh.ErrorReturnCode):
+            sh.Command("/usr/bin/env")("-C", PACKAGE_PARENT, "-i", *environment, *argv, _fg=True)
     finally:
         signal.signal(signal.SIGINT, before)
 

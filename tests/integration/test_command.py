@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -117,3 +119,14 @@ def test_other_threads_programs_can_be_ended() -> None:
         time.sleep(0.05)
     thread.join(10)
     assert "was killed by SIGTERM" in str(errors[0])
+
+
+def test_the_terminal_is_given_away_with_an_environment_and_a_place() -> None:
+    """In a process of its own: what is given away here is what pytest holds."""
+    body = (
+        "import signal; from fuel_image.host import command; "
+        "command.interactive('/bin/sh', '-c', 'echo $FRUIT $HOME; pwd; exit 3', env={'FRUIT': 'a pear'}); "
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    )
+    ended = subprocess.run([sys.executable, "-c", body], check=True, stdout=subprocess.PIPE, text=True)
+    assert ended.stdout.splitlines() == ["a pear", command.PACKAGE_PARENT]

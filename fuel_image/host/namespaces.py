@@ -72,7 +72,8 @@ def make_private() -> None:
     """Move this process, the first of its PID namespace, into mount, IPC and UTS namespaces. Raises HostError."""
     try:
         kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
-        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+        # What we mount stays here. What the host unmounts goes here too: its devices would be busy until we end.
+        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_SLAVE)
         kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
     except OSError as error:
         raise _no_namespaces(error) from error

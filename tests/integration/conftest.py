@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Callable
@@ -59,6 +60,10 @@ def host_as_it_was(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     workspace = tmp_path_factory.getbasetemp()
     before = host_state(workspace)
     yield
+    # A build of the other worker has a copy of what was mounted when it began: the loop device stays until it ends.
+    deadline = time.monotonic() + NEVER_WAIT_LONGER_SECONDS
+    while host_state(workspace)["loops"] != before["loops"] and time.monotonic() < deadline:
+        time.sleep(0.5)
     assert host_state(workspace) == before
 
 

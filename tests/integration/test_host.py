@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import SMALL, Fuel, host_state, metadata_of, sample
+from .images import output_of
 
 
 def start(tmp_path: Path, cache_dir: Path) -> tuple[subprocess.Popen[str], Path]:
@@ -71,6 +72,30 @@ def test_a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_file
         assert "left by a build that was killed" in said
         assert list((tmp_path / "work").iterdir()) == []
         assert metadata_of(request).exists()
+
+
+def test_what_the_host_unmounts_meanwhile_is_free_at_once(tmp_path: Path, cache_dir: Path) -> None:
+    """Where mounts propagate, as systemd has it everywhere, a build keeps no copy of what was there when it began."""
+    shared, image = tmp_path / "shared", tmp_path / "image"
+    (shared / "point").mkdir(parents=True)
+    subprocess.run(["truncate", "-s", "16M", image], check=True)
+    subprocess.run(["mke2fs", "-q", image], check=True)
+    subprocess.run(["mount", "--bind", shared, shared], check=True)
+    try:
+        subprocess.run(["mount", "--make-shared", shared], check=True)
+        subprocess.run(["mount", "-o", "loop", image, shared / "point"], check=True)
+        build, log = start(tmp_path, cache_dir)
+        wait_for(log, MOMENTS[0])
+        subprocess.run(["umount", shared / "point"], check=True)
+        deadline = time.monotonic() + 10  # the kernel frees a loop device a little later
+        while str(image) in output_of("losetup", "--list", "--noheadings", "--output", "BACK-FILE"):
+            assert time.monotonic() < deadline, "the build keeps it"
+            time.sleep(0.1)
+        assert build.poll() is None
+        build.terminate()
+        build.communicate(timeout=60)
+    finally:
+        subprocess.run(["umount", "-R", shared], check=True)
 
 
 def test_no_module_is_taken_from_where_the_caller_is(fuel: Fuel, tmp_path: Path) -> None:

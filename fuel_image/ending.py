@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -21,6 +23,7 @@ LOG = logging.getLogger(__name__)
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BROKEN_DISK = (errno.EROFS, errno.EIO)
+_LOOK_AGAIN_SECONDS = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -69,7 +72,23 @@ def apart(body: Callable[[], int]) -> int:
     return isolated(lambda: guarded(first))
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if _is_logging(frame):
+        threading.Timer(_LOOK_AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
+        return
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)  # nothing may interrupt the tidying
     raise Interrupted(number)
+
+
+def _is_logging(frame: FrameType | None) -> bool:
+    """Tell whether a function of logging is being run.
+
+    It takes its locks just before the block that lets them go: an exception between the two would leave the lock to
+    nobody, and every thread that logs would wait for ever.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == logging.__file__:
+            return True
+        frame = frame.f_back
+    return False

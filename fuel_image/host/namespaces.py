@@ -8,6 +8,7 @@ process ends, however it ends, the kernel kills everything it started and drops 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -17,13 +18,17 @@ from typing import Callable
 from fuel_image.errors import HostError
 from fuel_image.host import kernel
 
+LOG = logging.getLogger(__name__)
+
+_LONGEST_TO_END_SECONDS = 60
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def isolated(body: Callable[[], int]) -> int:
     """Run *body* in a child in namespaces of its own and return its exit code.
 
-    SIGINT, SIGTERM and SIGHUP reach the child; a child killed by signal N gives 128+N, as in a shell.
+    SIGINT, SIGTERM and SIGHUP reach the child, which is killed if it does not end in a while after that; a child
+    killed by signal N gives 128+N, as in a shell.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -40,6 +45,15 @@ def isolated(body: Callable[[], int]) -> int:
 
     def forward(number: int, _frame: FrameType | None) -> None:
         os.kill(child, number)
+        signal.alarm(_LONGEST_TO_END_SECONDS)
+
+    def kill(_number: int, _frame: FrameType | None) -> None:
+        LOG.error(
+            "it did not end in %d seconds and is killed; the next build removes its files", _LONGEST_TO_END_SECONDS
+        )
+        os.kill(child, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, kill)
 
     for number in _FORWARDED:
         if signal.getsignal(number) != signal.SIG_IGN:

@@ -74,6 +74,26 @@ def test_a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_file
         assert metadata_of(request).exists()
 
 
+def test_a_build_that_does_not_heed_a_signal_is_killed() -> None:
+    body = (
+        "import logging, signal, sys, time; from fuel_image.host import namespaces\n"
+        "def deaf():\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "    print('deaf', flush=True)\n"
+        "    while True: time.sleep(1)\n"
+        "namespaces._LONGEST_TO_END_SECONDS = 1\n"
+        "sys.exit(namespaces.isolated(deaf))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", body], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as build:
+        assert build.stdout is not None and build.stdout.readline() == "deaf\n"
+        build.terminate()
+        _, said = build.communicate(timeout=60)
+    assert build.returncode == 137
+    assert "did not end in 1 seconds and is killed" in said
+
+
 def test_what_the_host_unmounts_meanwhile_is_free_at_once(tmp_path: Path, cache_dir: Path) -> None:
     """Where mounts propagate, as systemd has it everywhere, a build keeps no copy of what was there when it began."""
     shared, image = tmp_path / "shared", tmp_path / "image"

@@ -1,0 +1,51 @@
+"""An interrupt ends a build, but not in the middle of what nobody could go on from."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from fuel_image import ending
+from fuel_image.errors import Interrupted
+
+PATIENCE_SECONDS = 10
+
+
+@pytest.fixture(autouse=True)
+def signals_as_they_were() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_a_signal_is_an_exception() -> None:
+    with pytest.raises(Interrupted) as caught:
+        ending._interrupt(signal.SIGTERM, sys._getframe())
+    assert caught.value.exit_code == 143
+
+
+def test_while_something_is_logged_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """logging takes its locks before the block that lets them go."""
+    sent, heard = [], threading.Event()
+
+    def kill(_pid: int, number: int) -> None:
+        sent.append(number)
+        heard.set()
+
+    class Interrupting(logging.Handler):
+        def emit(self, _record: logging.LogRecord) -> None:
+            ending._interrupt(signal.SIGTERM, sys._getframe())
+
+    monkeypatch.setattr(os, "kill", kill)
+    logger = logging.Logger("test")
+    logger.addHandler(Interrupting())
+    logger.info("something")
+    assert heard.wait(PATIENCE_SECONDS)
+    assert sent == [signal.SIGTERM]

@@ -39,12 +39,7 @@ def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: 
         needed = sum(_room_bytes(source) for source in sources)
         room = stack.enter_context(memory.scratch(work / "images", needed))
         stopped = threading.Event()
-
-        def stop() -> None:
-            stopped.set()
-            command.end_running()
-
-        tasks = stack.enter_context(together(cpus(), stop))
+        tasks = stack.enter_context(together(cpus(), stopped.set, command.end_running))
         futures = [
             tasks.start(_make_one, plan, image, source, out, room, epoch, making, stopped)
             for image, source, out in zip(plan.images, sources, outs)
@@ -110,7 +105,7 @@ def _make_one(
             image, source.top, source.inventory, kind=asked.format, label=asked.label, uuid=planned.uuid,
             reserve_bytes=reserve_bytes, linux=plan.suite.linux,
         )  # fmt: skip
-    with together(1, lambda: None) as beside:  # to stop would be to stop the other images' programs too
+    with together(1) as beside:  # to stop would be to stop the other images' programs too
         beside.start(check.check, image, asked.format, source.inventory)
         raw, packed = _written(image, asked.container, out, making, stopped)
     image.unlink()

@@ -84,12 +84,7 @@ def _base_system(means: Means, wishes: Sequence[str]) -> Iterator[Stage]:
 def _beside(task: Callable[[threading.Event], None]) -> Iterator[None]:
     """Do *task* beside the block; it is told when the block fails."""
     stopped = threading.Event()
-
-    def stop() -> None:
-        stopped.set()
-        command.end_running()
-
-    with together(1, stop) as tasks:
+    with together(1, stopped.set, command.end_running) as tasks:
         tasks.start(task, stopped)
         yield
 

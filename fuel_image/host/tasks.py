@@ -30,11 +30,11 @@ class Tasks:
 
 
 @contextmanager
-def together(threads: int, stop: Callable[[], object]) -> Iterator[Tasks]:
+def together(threads: int, *stops: Callable[[], object]) -> Iterator[Tasks]:
     """Give a way to start tasks, of which up to *threads* run at once; at the end of the block all are done.
 
-    If one fails, or the block does, *stop* is called, which must make those that run end soon, and what failed first is
-    raised.
+    If one fails, or the block does, each of *stops* is called, which must make those that run end soon, and what failed
+    first is raised.
     """
     with concurrent.futures.ThreadPoolExecutor(threads) as executor:
         tasks = Tasks(executor)
@@ -45,5 +45,6 @@ def together(threads: int, stop: Callable[[], object]) -> Iterator[Tasks]:
         except BaseException:
             for future in tasks.futures:
                 future.cancel()
-            stop()
+            for stop in stops:
+                stop()
             raise

@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 10
 
 
 def test_all_are_done_at_the_end() -> None:
-    with together(2, lambda: None) as tasks:
+    with together(2) as tasks:
         futures = [tasks.start(pow, 2, exponent) for exponent in range(5)]
     assert [future.result() for future in futures] == [1, 2, 4, 8, 16]
 

@@ -21,8 +21,12 @@ from fuel_image.host.namespaces import isolated, make_private
 
 LOG = logging.getLogger(__name__)
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_BROKEN_DISK = (errno.EROFS, errno.EIO)
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "free space, or give other directories"),
+    **dict.fromkeys((errno.EROFS, errno.EIO), "check the disk, or give other directories"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "run as root, or give other directories"),
+}
+"""What to do about errors of the host, wherever they come up, by their number."""
 _LOOK_AGAIN_SECONDS = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -38,12 +42,11 @@ def guarded(body: Callable[[], int]) -> int:
         LOG.error("%s", error)
         return error.exit_code
     except OSError as error:
-        if error.errno not in (*_NO_ROOM, *_BROKEN_DISK):
+        if error.errno not in _ADVICE:
             return _defect(error)
         LOG.debug("%s", traceback.format_exc())
         place = f" {error.filename}" if error.filename else ""
-        advice = "free space" if error.errno in _NO_ROOM else "check the disk"
-        LOG.error("writing%s: %s\n  what to do: %s, or give other directories", place, error.strerror, advice)
+        LOG.error("writing%s: %s\n  what to do: %s", place, error.strerror, _ADVICE[error.errno])
         return errors.EXIT_HOST_UNABLE
     except KeyboardInterrupt:
         return Interrupted(signal.SIGINT).exit_code

@@ -69,9 +69,7 @@ class Pool:
             except InterruptedError as error:
                 raise FetchError(f"waiting for another build's {sha256}: given up because of another error") from error
             except OSError as error:
-                raise HostError(
-                    f"writing to the package pool: {error}", advice="give another with --cache-dir"
-                ) from error
+                raise _unusable(error) from error
             yield part
 
     def admit(self, part: Path, sha256: str) -> None:
@@ -80,9 +78,13 @@ class Pool:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Keep everybody from removing files of the pool that may be needed during the block."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with locked(self.directory, shared=True):
+        """Keep everybody from removing files of the pool that may be needed during the block. Raises HostError."""
+        with contextlib.ExitStack() as stack:
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self.directory, shared=True))
+            except OSError as error:
+                raise _unusable(error) from error
             yield
 
     def prune(self, limit_bytes: int) -> None:
@@ -114,6 +116,10 @@ class Pool:
         for path in self.directory.glob("??/*"):
             with contextlib.suppress(FileNotFoundError):
                 yield path.stat(), path
+
+
+def _unusable(error: OSError) -> HostError:
+    return HostError(f"writing to the package pool: {error}", advice="give another with --cache-dir")
 
 
 def sha256_of(stream: BinaryIO) -> hashlib._Hash:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -23,6 +24,25 @@ def signals_as_they_were() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"), [(errno.ENOSPC, "free space"), (errno.EIO, "check the disk"), (errno.EACCES, "run as root")]
+)
+def test_what_the_host_is_to_blame_for(number: int, advice: str, caplog: pytest.LogCaptureFixture) -> None:
+    def body() -> int:
+        raise OSError(number, os.strerror(number), "/srv/cache")
+
+    assert ending.guarded(body) == 3
+    assert f"writing /srv/cache: {os.strerror(number)}\n  what to do: {advice}" in caplog.text
+
+
+def test_any_other_error_is_a_defect_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    def body() -> int:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    assert ending.guarded(body) == 1
+    assert "a defect of fuel-image" in caplog.text
 
 
 def test_a_signal_is_an_exception() -> None:

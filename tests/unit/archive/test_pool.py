@@ -107,8 +107,10 @@ def test_what_is_no_digest_names_no_file(digest: str, tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(HostError, match="--cache-dir"), Pool(tmp_path / "file").incoming(SHA256, threading.Event()):
-        pass
+    pool = Pool(tmp_path / "file")
+    for needed in (pool.incoming(SHA256, threading.Event()), pool.used()):
+        with pytest.raises(HostError, match="--cache-dir"), needed:
+            pass
 
 
 HOUR_SECONDS = 3600

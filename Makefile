@@ -1,8 +1,9 @@
 # These do everything, host packages and Python environment included:
 #   make image   build a real image set for the release and mirror that this host is configured with, and show it
 #   make test    pass all tests
+#   make torture try every fault, often: docs/reliability.rst; hours
 #   make bench   compare the speed with that of others: an hour and more; ROUNDS=n, ONLY=name,name
-# All run as root; the first two on Debian, Ubuntu and (with dnf) EL hosts, bench on Debian.
+# All run as root; the first three on Debian, Ubuntu and (with dnf) EL hosts, bench on Debian.
 
 VENV := .venv
 OUTPUT ?= $(CURDIR)/build/images
@@ -11,7 +12,7 @@ ROUNDS ?= 3
 # Where pyenv is in use, tox is told of every Python that it has: its shims show one.
 PYTHONS := $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.*/bin/python)
 
-.PHONY: image test bench rpm host-packages host-test-packages clean
+.PHONY: image test torture bench rpm host-packages host-test-packages clean
 
 image: $(VENV)/bin/fuel-image
 	mkdir -p build
@@ -21,6 +22,10 @@ image: $(VENV)/bin/fuel-image
 
 test: $(VENV)/bin/tox host-test-packages
 	$(VENV)/bin/tox run $(if $(PYTHONS),--discover $(PYTHONS))
+
+torture: $(VENV)/bin/tox host-test-packages
+	FUEL_IMAGE_EXAMPLES=100000 $(VENV)/bin/tox run -e torture -- \
+		--thorough -p tests.torture.page --page $(CURDIR)/docs/reliability.rst
 
 bench: host-packages
 	PYTHON=$(PYTHON) bench/install .bench

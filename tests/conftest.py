@@ -12,6 +12,10 @@ ALLOWED_SKIPS: dict[str, str] = {}
 _unexpected: list[str] = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="try the longest of tests/torture, too: hours")
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.skipped and not any(report.nodeid.startswith(name) for name in ALLOWED_SKIPS):
         _unexpected.append(f"{report.nodeid}: {report.longrepr}")

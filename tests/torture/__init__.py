@@ -1,0 +1,1 @@
+"""What no fault may do: the promises of docs/reliability.rst, each tried."""

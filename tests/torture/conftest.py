@@ -1,0 +1,44 @@
+"""Faults on purpose: each promise counted, each test leaving the host as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import cache_dir as cache_dir
+from tests.integration.conftest import fuel as fuel
+from tests.integration.conftest import host_as_it_was as host_as_it_was
+
+from .mirror import Mirror, made
+from .promises import promise_of
+
+Tried = Callable[[int], None]
+
+
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Tried:
+    """Return how a test says that it has tried more than one case."""
+    return lambda cases: record_property("cases", cases)
+
+
+@pytest.fixture(scope="session")
+def mirror(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    """A signed repository of real packages, from which a system of the host's release is made in seconds."""
+    mirror = made(tmp_path_factory.mktemp("mirror"), cache_dir)
+    yield mirror
+    mirror.signer.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note what each test promises, and leave out what takes long, unless --thorough asks for it."""
+    long = []
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            section, promise = promise_of(item)
+            item.user_properties += [("section", section), ("promise", promise)]
+            if item.get_closest_marker("thorough") and not config.getoption("--thorough"):
+                long.append(item)
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)

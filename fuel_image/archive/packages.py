@@ -12,19 +12,23 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, TypeVar
 
 from fuel_image.archive import stanza
 from fuel_image.errors import ReleaseError
 
 LOG = logging.getLogger(__name__)
 
-_DEPENDENCY = re.compile(
-    r"\s*(?P<name>[a-zA-Z0-9][a-zA-Z0-9+._-]*)(?::(?P<arch>[a-z0-9-]+))?\s*"
-    r"(?:\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\))?\s*(?:\[[^\]]*\])?\s*"
+_Found = TypeVar("_Found")
+_DEPENDENCY = re.compile(  # no two repetitions that take the same characters meet: a match takes linear time
+    r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9+._-]*)(?::(?P<arch>[a-z0-9-]+))?"
+    r"(?:\s*\(\s*(?P<relation><<|<=|=|>=|>>|<|>)\s*(?P<version>[^\s)]+)\s*\))?(?:\s*\[[^\]]*\])?"
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SIZE = re.compile(r"[0-9]{1,15}")
+_LONGEST_STANZA_BYTES = 4 << 20
+_MOST = 2_000_000
+"""How many packages an index may hold, and how many names they may provide: many times what Debian has."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +91,33 @@ class Index:
     @functools.cached_property
     def _places(self) -> Mapping[bytes, tuple[int, ...]]:
         places: dict[bytes, list[int]] = defaultdict(list)
-        for place, name in _fields(self.content, b"Package"):
+        for place, name in self._bounded(_fields(self.content, b"Package"), "packages"):
             places[name].append(place)
         return {name: tuple(found) for name, found in places.items()}
 
     @functools.cached_property
     def _providers(self) -> Mapping[str, tuple[int, ...]]:
         places: dict[str, list[int]] = defaultdict(list)
-        for place, value in _fields(self.content, b"Provides"):
-            for provided in _provided(value.decode("utf-8", "replace")):
-                places[provided.name].append(place)
+        for place, name in self._bounded(self._all_provided(), "provided names"):
+            places[name].append(place)
         return {name: tuple(found) for name, found in places.items()}
+
+    def _all_provided(self) -> Iterator[tuple[int, str]]:
+        for place, value in _fields(self.content, b"Provides"):
+            if len(value) > _LONGEST_STANZA_BYTES:
+                raise self._too_long()
+            for provided in _provided(value.decode("utf-8", "replace")):
+                yield place, provided.name
+
+    def _bounded(self, found: Iterator[_Found], what: str) -> Iterator[_Found]:
+        for number, one in enumerate(found):
+            if number == _MOST:
+                raise ReleaseError(f"reading the package index {self.label}: more than {_MOST:,} {what}")
+            yield one
+
+    def _too_long(self) -> ReleaseError:
+        limit = f"longer than {_LONGEST_STANZA_BYTES >> 20} MiB"
+        return ReleaseError(f"reading the package index {self.label}: a stanza is {limit}")
 
     def names(self) -> Iterator[str]:
         """Give the names of all packages."""
@@ -105,35 +125,56 @@ class Index:
 
     def named(self, name: str) -> Iterator[Package]:
         """Give the packages of this name."""
-        return (self._package_at(place) for place in self._places.get(name.encode(), ()))
+        return self._packages_at(self._places.get(name.encode("utf-8", "replace"), ()))
 
     def providing(self, name: str) -> Iterator[Package]:
         """Give the packages that provide *name*."""
-        return (self._package_at(place) for place in self._providers.get(name, ()))
+        return self._packages_at(self._providers.get(name, ()))
 
     def stanzas(self, packages: Iterable[Package]) -> Iterator[bytes]:
         """Give the text of those of *packages* that the index holds."""
         wanted = {(one.name, one.archive_name) for one in packages if one.repository == self._repository}
         for name, archive_name in sorted(wanted):
-            for place in self._places.get(name.encode(), ()):
-                if self._package_at(place).archive_name == archive_name:
-                    yield self._text_at(place) + b"\n"
+            for start in self._stanzas_at(self._places.get(name.encode("utf-8", "replace"), ())):
+                if self._package_at(start).archive_name == archive_name:
+                    yield self._text_of(start) + b"\n"
 
     def base(self) -> Iterator[str]:
         """Give the names of the packages that are essential or of priority required."""
         for field, wanted in ((b"Essential", b"yes"), (b"Priority", b"required")):
-            for place, value in _fields(self.content, field):
-                if value == wanted:
-                    yield self._package_at(place).name
+            places = (place for place, value in _fields(self.content, field) if value == wanted)
+            yield from (package.name for package in self._packages_at(places))
+
+    def _packages_at(self, places: Iterable[int]) -> Iterator[Package]:
+        return (self._package_at(start) for start in self._stanzas_at(places))
+
+    def _stanzas_at(self, places: Iterable[int]) -> Iterator[int]:
+        """Give where every stanza begins in which one of *places* lies, which ascend."""
+        end = 0
+        for place in places:
+            if place >= end:
+                start = self._stanza_at(place)
+                end = start + len(self._text_of(start))
+                yield start
 
     @functools.cache  # noqa: B019  (an index lives as long as its build)
-    def _package_at(self, place: int) -> Package:
-        return _package(stanza.parse(self._text_at(place).decode("utf-8", "replace")), self._repository, self.label)
+    def _package_at(self, start: int) -> Package:
+        return _package(stanza.parse(self._text_of(start).decode("utf-8", "replace")), self._repository, self.label)
 
-    def _text_at(self, place: int) -> bytes:
-        start = self.content.rfind(b"\n\n", 0, place) + 1
-        end = self.content.find(b"\n\n", place)
-        return self.content[start : end if end >= 0 else None].strip(b"\n")
+    def _stanza_at(self, place: int) -> int:
+        """Return where the stanza begins in which *place* lies."""
+        earliest = max(0, place - _LONGEST_STANZA_BYTES)
+        found = self.content.rfind(b"\n\n", earliest, place)
+        if found < 0 and earliest:
+            raise self._too_long()
+        return found + 2 if found >= 0 else 0
+
+    def _text_of(self, start: int) -> bytes:
+        """Return the text of the stanza that begins at *start*."""
+        end = self.content.find(b"\n\n", start, start + _LONGEST_STANZA_BYTES)
+        if end < 0 and len(self.content) - start > _LONGEST_STANZA_BYTES:
+            raise self._too_long()
+        return self.content[start : end if end >= 0 else None].rstrip(b"\n")
 
 
 def _fields(content: bytes, name: bytes) -> Iterator[tuple[int, bytes]]:
@@ -200,7 +241,7 @@ def parse_dependencies(text: str) -> Iterator[tuple[Dependency, ...]]:
 
 
 def _dependency(text: str) -> Dependency:
-    match = _DEPENDENCY.fullmatch(text)
+    match = _DEPENDENCY.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text.strip()[:60]!r} is no dependency")
     return Dependency(match["name"], match["relation"] or "", match["version"] or "")

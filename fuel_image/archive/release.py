@@ -18,7 +18,7 @@ from fuel_image.archive import stanza
 from fuel_image.errors import ReleaseError
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-_LAST_YEAR = 9999
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 _SIZE = re.compile(r"[0-9]{1,15}")
 
 
@@ -84,7 +84,7 @@ def parse(text: str, name: str) -> Release:
 
 def _files(section: str, name: str) -> dict[str, IndexFile]:
     files = {}
-    for line in section.splitlines():
+    for line in section.split("\n"):
         words = line.split()
         if not words:
             continue
@@ -99,10 +99,11 @@ def _time(text: str | None, name: str) -> int | None:
         return None
     try:
         parsed = email.utils.parsedate_tz(text)
-        if parsed is not None and parsed[0] < _LAST_YEAR:
-            return email.utils.mktime_tz(parsed)
+        seconds = -1 if parsed is None else email.utils.mktime_tz(parsed)
     except (ValueError, OverflowError):
-        pass
+        seconds = -1
+    if 0 <= seconds <= _LAST_SECOND:
+        return seconds
     raise ReleaseError(f"reading the Release of {name}: {text[:60]!r} is no date")
 
 

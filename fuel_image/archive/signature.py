@@ -8,9 +8,9 @@ It must not fetch a Release; it fetches a key whose fingerprint the request name
 from __future__ import annotations
 
 import base64
-import re
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from fuel_image.archive.fetch import Fetcher
@@ -20,7 +20,7 @@ from fuel_image.request import Repository
 
 SHIPPED_KEYS = Path(__file__).parent.parent / "keys"
 _KEY_LIMIT_BYTES = 1 << 20
-_ARMOR = re.compile(r"-----BEGIN PGP PUBLIC KEY BLOCK-----(.*?)-----END PGP PUBLIC KEY BLOCK-----", re.DOTALL)
+_ARMOR = ("-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----")
 _WORD = 1
 _HASH_ALGORITHM = 7
 _WEAK_HASHES = ("1", "2", "3")  # MD5, SHA-1, RIPEMD-160 (RFC 4880, section 9.4)
@@ -63,13 +63,21 @@ def _binary(key: bytes) -> bytes:
     """Take the ASCII armor (RFC 4880, section 6) off a key; gpgv reads binary keyrings only."""
     if not key.lstrip().startswith(b"-----BEGIN"):
         return key
-    blocks = _ARMOR.findall(key.decode("ascii", "replace"))
-    bodies = [block.replace("\r", "").partition("\n\n")[2] for block in blocks]
     try:
-        # The last line of a block is its checksum, which begins with "=".
-        return b"".join(base64.b64decode(re.sub(r"\n=[^\n]*\s*$", "", body.rstrip() + "\n")) for body in bodies)
+        return b"".join(base64.b64decode(body) for body in _bodies(key.decode("ascii", "replace").replace("\r", "")))
     except ValueError as error:
         raise ReleaseError(f"reading a signing key: its armor is damaged ({error})") from error
+
+
+def _bodies(text: str) -> Iterator[str]:
+    """Give what each block of armor holds, in base64: no headers, and no checksum, which is a last line with ``=``."""
+    begin, end = _ARMOR
+    place = 0
+    # A pattern would look for the end from each beginning again.
+    while (start := text.find(begin, place)) >= 0 and (place := text.find(end, start)) >= 0:
+        body = text[start + len(begin) : place].partition("\n\n")[2].rstrip()
+        before, _, last = body.rpartition("\n")
+        yield before if last.startswith("=") else body
 
 
 def verified(content: bytes, detached: bytes | None, keys: bytes, repository: Repository, workspace: Path) -> str:

@@ -13,17 +13,14 @@ def parse(text: str) -> dict[str, str]:
     Lines that are no field (a stray armour line, garbage) are passed over: what is missing is found by whoever needs
     it, with a better message than a parser could give. The first of a repeated field counts.
     """
-    fields: dict[str, str] = {}
-    name = ""
-    for line in text.splitlines():
+    fields: dict[str, list[str]] = {}
+    lines: list[str] = []  # of the field that is being read; there are hundreds of thousands in a Release
+    for line in text.split("\n"):
         if line[:1] in (" ", "\t"):
-            if name:
-                fields[name] += "\n" + line.strip()
+            lines.append(line.strip())
             continue
         key, colon, value = line.partition(":")
-        name = key.strip().lower()
-        if not colon or not name or name in fields:
-            name = ""
-            continue
-        fields[name] = value.strip()
-    return fields
+        name, lines = key.strip().lower(), [value.strip()]
+        if colon and name:
+            fields.setdefault(name, lines)
+    return {name: "\n".join(lines) for name, lines in fields.items()}

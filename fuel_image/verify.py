@@ -6,13 +6,12 @@ image in it. It must not change anything, and does not need the repositories.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote, urljoin
 
 from fuel_image.archive.transport import Failure, Transport
-from fuel_image.host import command
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.images.containers import CONTAINERS, UNPACKING_ERRORS
@@ -33,16 +32,19 @@ class Finding:
 
 
 class _Summed:
-    """A stream of chunks that can be read like a file and takes its sums on the way."""
+    """A stream of chunks that can be read like a file and takes its sums on the way; it ends once *stopped* is set."""
 
-    def __init__(self, chunks: Iterator[bytes], reading: Step) -> None:
+    def __init__(self, chunks: Iterator[bytes], reading: Step, stopped: threading.Event) -> None:
         self._chunks = chunks
         self._reading = reading
         self._rest = b""
+        self.stopped = stopped
         self.running = Running()
 
     def read(self, size_bytes: int = -1) -> bytes:
         """Return up to *size_bytes*, fewer only at the end of a chunk, none at the end."""
+        if self.stopped.is_set():
+            return b""
         if not self._rest:
             self._rest = next(self._chunks, b"")
             self.running.take(self._rest)
@@ -55,28 +57,32 @@ class _Summed:
 def verify(record: Record, location: str, transport: Transport) -> list[Finding]:
     """Return what is found of every file that the record at *location*, a path or URL, describes."""
     base = url_of(location)
-    with step("Verifying") as reading, together(cpus(), command.end_running) as tasks:
+    stopped = threading.Event()
+    with step("Verifying") as reading, together(cpus(), stopped.set) as tasks:
         reading.total_bytes = sum(image.size_bytes for image in record.images)
-        futures = [tasks.start(_looked_at, image, base, transport, reading) for image in record.images]
+        futures = [tasks.start(_looked_at, image, base, transport, reading, stopped) for image in record.images]
     return [future.result() for future in futures]
 
 
-def _looked_at(image: Recorded, base: str, transport: Transport, reading: Step) -> Finding:
+def _looked_at(image: Recorded, base: str, transport: Transport, reading: Step, stopped: threading.Event) -> Finding:
+    """Return what is found of one file; it is void once *stopped* is set."""
     if "/" in image.filename or image.container not in CONTAINERS:
         return Finding(image, (f"{image.filename} in {image.container} is nothing that can be checked",))
     try:
         with transport.opened(urljoin(base, quote(image.filename)), 0) as body:
-            return Finding(image, tuple(_differences(image, _Summed(body.chunks(_LONGEST_BYTES), reading))))
+            stream = _Summed(body.chunks(_LONGEST_BYTES), reading, stopped)
+            return Finding(image, tuple(_differences(image, stream)))
     except Failure as error:
         return Finding(image, (str(error),))
 
 
-def _differences(image: Recorded, stream: Any) -> Iterator[str]:
+def _differences(image: Recorded, stream: _Summed) -> Iterator[str]:
     unpacked = Running()
     failed = ""
     try:
         with CONTAINERS[image.container].reading(stream) as content:
-            while chunk := content.read(_CHUNK_BYTES):
+            # A chunk of a file may unpack to gigabytes, of zeros for one.
+            while not stream.stopped.is_set() and (chunk := content.read(_CHUNK_BYTES)):
                 unpacked.take(chunk)
     except UNPACKING_ERRORS as error:
         failed = str(error) or type(error).__name__

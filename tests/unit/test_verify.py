@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import lzma
-from collections.abc import Callable
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import yaml
 import zstandard
 
 from fuel_image import cli, verify
+from fuel_image.archive.transport import Body
 from fuel_image.commands.published import transport
 from fuel_image.record import parse
 
@@ -24,6 +29,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "raw": bytes,
 }
+PATIENCE_SECONDS = 10
 
 
 def image(name: str, container: str, packed: bytes) -> dict[str, Any]:
@@ -96,6 +102,28 @@ def test_a_record_that_does_not_fit(changes: dict[str, Any], said: str, tmp_path
     for found in problems(published(tmp_path, **changes)).values():
         assert len(found) == 1
         assert said in found[0]
+
+
+@pytest.mark.parametrize("container", PACK)
+def test_an_interrupt_ends_the_reading_at_once(container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the file goes on, in its image or behind it."""
+    outlasted: list[str] = []
+
+    def chunks(_body: Body, _limit_bytes: int) -> Iterator[bytes]:
+        yield PACK[container](CONTENT)
+        os.kill(os.getpid(), signal.SIGINT)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            yield bytes(1 << 18)
+        outlasted.append(container)
+
+    metadata = published(tmp_path)
+    record = parse(metadata.read_text())
+    one = dataclasses.replace(record, images=tuple(one for one in record.images if one.container == container))
+    monkeypatch.setattr(Body, "chunks", chunks)
+    with pytest.raises(KeyboardInterrupt):
+        verify.verify(one, str(metadata), transport())
+    assert outlasted == []
 
 
 def test_the_exit_code_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

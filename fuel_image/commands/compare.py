@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is different, or that nothing is."""
-    old, new = (record.fetched(location, transport()) for location in (options.old, options.new))
+    way = transport()
+    old, new = (record.fetched(location, way) for location in (options.old, options.new))
     print("\n".join(compare.differences(old, new)) or "nothing has changed")
     return EXIT_DONE

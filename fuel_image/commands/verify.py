@@ -19,8 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found of each file; the exit code tells whether all are as recorded."""
+    way = transport()
     with progress.shown(live=True):
-        findings = verify.verify(record.fetched(options.metadata, transport()), options.metadata, transport())
+        findings = verify.verify(record.fetched(options.metadata, way), options.metadata, way)
     for finding in findings:
         image = finding.image
         what = f"{megabytes(image.size_bytes)}, {image.format} of {megabytes(image.raw_size_bytes)}"

@@ -32,7 +32,7 @@ def _origin(old: Record, new: Record) -> Iterator[str]:
             yield f"repository {source.name}: new"
         elif source != known.pop(source.name):
             yield f"repository {source.name}: changed"
-    yield from (f"repository {name}: gone" for name in known if name not in {one.name for one in new.sources})
+    yield from (f"repository {name}: gone" for name in known)
 
 
 def _packages(old: Record, new: Record) -> Iterator[str]:

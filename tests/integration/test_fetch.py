@@ -1,4 +1,4 @@
-"""Fetching over HTTP from a server that misbehaves."""
+"""Fetching over HTTP, from a server that misbehaves, and no faster than a site allows."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from fuel_image.archive import signature
+from fuel_image import build, settings
+from fuel_image.archive import signature, throttle
 from fuel_image.archive.fetch import Fetcher, Wanted
 from fuel_image.archive.pool import Pool
 from fuel_image.errors import FetchError
 from fuel_image.progress import Step
-from fuel_image.request import Repository
+from fuel_image.request import Repository, parse
+from tests.unit.test_request import SEED
 
 from . import repository
-from .servers import Handler, serving
+from .servers import Handler, directory, serving
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -137,6 +139,45 @@ def test_a_bad_mirror_does_not_spoil_a_good_one(bad: Answer, tmp_path: Path) -> 
     second, _ = server_of([whole])
     with serving(first) as one, serving(second) as other:
         assert fetched(tmp_path, [one, other]) == CONTENT
+
+
+class Clock:
+    """A clock that goes on only while somebody sleeps: until so long after the sleeper last looked at it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._looked = threading.local()
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        self._looked.at = self.now
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.now = max(self.now, self._looked.at + seconds)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_the_site_s_limit_holds_for_all_files_together(
+    connections: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [CONTENT[start:] for start in range(4)]
+    (tmp_path / "web").mkdir()
+    for start, content in enumerate(contents):
+        (tmp_path / "web" / str(start)).write_bytes(content)
+    (tmp_path / "site.yaml").write_text(f"bandwidth_limit: 256KiB\nconnections: {connections}\n")
+    site = settings.typed(settings.effective(tmp_path / "site.yaml", {"cache_dir": tmp_path}))
+    clock = Clock()
+    monkeypatch.setattr(throttle, "time", clock)
+    with directory(tmp_path / "web") as url, build._fetcher(parse(SEED), site) as fetcher:
+        wanted = [
+            Wanted((f"{url}/{start}",), len(content), hashlib.sha256(content).hexdigest(), str(start))
+            for start, content in enumerate(contents)
+        ]
+        fetcher.fetch(wanted, Step("fetching"))
+        assert all(fetcher.pool.holds(one.sha256, one.size_bytes) for one in wanted)
+    assert sum(map(len, contents)) / clock.now == pytest.approx(256 << 10)
 
 
 def test_a_key_from_an_https_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ ROUNDS ?= 3
 # Where pyenv is in use, tox is told of every Python that it has: its shims show one.
 PYTHONS := $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.*/bin/python)
 
-.PHONY: image test torture bench rpm host-packages host-test-packages clean
+.PHONY: image test torture bench rpm host-packages host-rpm-packages host-test-packages clean
 
 image: $(VENV)/bin/fuel-image
 	mkdir -p build
@@ -31,7 +31,7 @@ bench: host-packages
 	PYTHON=$(PYTHON) bench/install .bench
 	.bench/venv/bin/python -m bench --rounds $(ROUNDS) --only '$(ONLY)'
 
-rpm: host-test-packages
+rpm: host-rpm-packages
 	rpm/build.sh dist
 
 $(VENV)/bin/fuel-image: setup.py | host-packages
@@ -45,6 +45,9 @@ $(VENV)/bin/tox: $(VENV)/bin/fuel-image
 
 host-packages:
 	.ci/host-packages run
+
+host-rpm-packages:
+	.ci/host-packages rpm
 
 host-test-packages: host-packages
 	.ci/host-packages test

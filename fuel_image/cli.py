@@ -16,7 +16,7 @@ from fuel_image.ending import guarded
 
 
 class Command(Protocol):
-    """What a module of ``commands`` has."""
+    """What the module of a command has."""
 
     ABOUT: str
 

@@ -138,7 +138,7 @@ def _fetcher(request: Request, settings: Settings) -> Iterator[Fetcher]:
     pool = Pool(settings.cache_dir / POOL)
     limits = Limits(settings.connections, settings.bandwidth_limit_bytes)
     with pool.used():
-        yield Fetcher(pool, request.proxies, limits)
+        yield Fetcher(pool, request.proxies, limits, redirects=settings.redirects)
 
 
 def _ready(

@@ -46,6 +46,7 @@ class Settings:
     cpus: int | None
     connections: int
     bandwidth_limit_bytes: int | None
+    redirects: tuple[str, ...]
     log_file: str | None
     hooks: Mapping[str, tuple[str, ...]]
 
@@ -113,6 +114,7 @@ def typed(found: Mapping[str, Setting]) -> Settings:
         cpus=value["cpus"],
         connections=value["connections"],
         bandwidth_limit_bytes=None if bandwidth is None else size_bytes(bandwidth),
+        redirects=tuple(value["redirects"]),
         log_file=value["log_file"],
         hooks={event: tuple(programs) for event, programs in value["hooks"].items()},
     )

@@ -13,7 +13,7 @@ import collections
 import hashlib
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Callable
@@ -82,14 +82,20 @@ class Fetcher:
     """Fetches files into a pool. One instance serves a build; it is safe for threads."""
 
     def __init__(
-        self, pool: Pool, proxies: Proxies | None = None, limits: Limits | None = None, attempts: int = ATTEMPTS
+        self,
+        pool: Pool,
+        proxies: Proxies | None = None,
+        limits: Limits | None = None,
+        *,
+        redirects: Collection[str] = (),
+        attempts: int = ATTEMPTS,
     ) -> None:
         self.pool = pool
         self._attempts = attempts
         self._down: collections.Counter[str] = collections.Counter()
         self.limits = limits or Limits()
         throttle = Throttle(self.limits.bytes_per_second)
-        self._transport = Transport(proxies or Proxies(), self.limits.connections, throttle)
+        self._transport = Transport(proxies or Proxies(), self.limits.connections, throttle, redirects)
 
     def fetch(
         self,
@@ -230,5 +236,11 @@ def _explained(name: str, mirrors: list[_Mirror]) -> FetchError:
         return FetchError(f"fetching {name}: given up because of another error")
     reports = [f"{mirror.url}: {mirror.failures[-1]} (attempts: {len(mirror.failures)})" for mirror in tried]
     missing = any(mirror.denied for mirror in tried)
-    advice = "check the repository's address, the proxy, and that the mirror is not in the middle of its own update"
+    advice = "; ".join(
+        dict.fromkeys(found.advice for mirror in tried for found in mirror.failures[-1:] if found.advice)
+    )
+    advice = (
+        advice
+        or "check the repository's address, the proxy, and that the mirror is not in the middle of its own update"
+    )
     return FetchError(f"fetching {name}: {'; '.join(reports)}", missing=missing, advice=advice)

@@ -1,13 +1,15 @@
 """One answer to one request for a file.
 
 Owns HTTP and ``file`` URIs: a URL is opened at an offset, and everything that can go wrong, now or while reading,
-becomes a ``Failure`` that says whether asking again can help. It must not retry; ``fetch.py`` does.
+becomes a ``Failure`` that says whether asking again can help. Credentials are those of the URL that is asked, and
+nobody's else. It must not retry; ``fetch.py`` does.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import ssl
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,11 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 import requests.adapters
+import requests.auth
 import urllib3
 
 from fuel_image import __version__
+from fuel_image.archive import redirects
 from fuel_image.archive.throttle import Throttle
 from fuel_image.errors import redact
 from fuel_image.request import Proxies
@@ -27,15 +31,37 @@ _LONGEST_RETRY_AFTER_SECONDS = 60.0
 _TIMEOUT_SECONDS = (10.0, 30.0)  # to connect, between two reads
 _CHUNK_BYTES = 1 << 18
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_CONNECTION = re.compile(r"^(<.*>|\w+\(.*?\)): ")
+"""How urllib3 names the connection that a message is about; we say the URL."""
 _MISSING = (404, 410)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
+_REDIRECT_ADVICE = (
+    "give the repository the address that it redirects to, or, where this is meant, let the site's configuration say "
+    f"redirects: [{redirects.SCHEME}], [{redirects.LOOPBACK}] or both"
+)
+_TLS_ADVICE = (
+    "use the name that the certificate is for, check this host's clock, and have the authority that signed it among "
+    "those that this host trusts, or in the file that REQUESTS_CA_BUNDLE names"
+)
 
 
 class Failure(Exception):
-    """One try at one URL failed. *missing*: the mirror has no such file; *final*: asking again cannot help."""
+    """One try at one URL failed. *missing*: the mirror has no such file; *final*: asking again cannot help.
 
-    def __init__(self, message: str, *, missing: bool = False, final: bool = False, wait_seconds: float = 0.0) -> None:
+    *advice* says what can, where that is known; *wait_seconds* is how long the mirror asks to be left alone.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: bool = False,
+        final: bool = False,
+        wait_seconds: float = 0.0,
+        advice: str = "",
+    ) -> None:
         super().__init__(message)
+        self.advice = advice
         self.missing = missing
         self.final = final
         self.wait_seconds = wait_seconds
@@ -68,13 +94,26 @@ class Body:
             raise Failure(f"it broke off after {self.offset + count} of {self.offset + self.length_bytes} bytes")
 
 
-class Transport:
-    """Opens URLs, through the proxies of the request; safe for as many threads as it has *connections*."""
+class _Session(requests.Session):
+    """Leaves redirects to us: requests follows more of them than we do."""
 
-    def __init__(self, proxies: Proxies, connections: int, throttle: Throttle) -> None:
+    def resolve_redirects(self, *_arguments: Any, **_options: Any) -> Iterator[Any]:
+        """Follow none."""
+        return iter(())
+
+
+class Transport:
+    """Opens URLs, through the proxies of the request; safe for as many threads as it has *connections*.
+
+    *allowed* are the redirects that are followed though they lead to another scheme or to this machine.
+    """
+
+    def __init__(self, proxies: Proxies, connections: int, throttle: Throttle, allowed: Collection[str] = ()) -> None:
         self._proxies = proxies
         self._throttle = throttle
-        self._session = requests.Session()
+        self._allowed = allowed
+        self._session = _Session()
+        self._session.auth = _own_credentials  # and not what a ~/.netrc of the host knows
         self._session.headers["User-Agent"] = f"fuel-image/{__version__}"
         self._session.headers["Accept-Encoding"] = (
             "identity"  # sizes and digests are those of the file as it lies there
@@ -97,12 +136,8 @@ class Transport:
             with _opened_file(url, offset) as body:
                 yield body
             return
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
         try:
-            proxies = self._proxies_for(url)
-            with self._session.get(
-                url, headers=headers, proxies=proxies, stream=True, timeout=_TIMEOUT_SECONDS
-            ) as response:
+            with self._answered(url, {"Range": f"bytes={offset}-"} if offset else {}) as response:
                 if response.status_code == requests.codes.partial_content:
                     start = response.headers.get("Content-Range", "").partition("bytes ")[2].partition("-")[0]
                     if start != str(offset):
@@ -115,13 +150,54 @@ class Transport:
                 length_bytes = int(length) if _NUMBER.fullmatch(length) else None
                 yield Body(response, offset, length_bytes, self._throttle)
         except requests.exceptions.SSLError as error:
-            raise Failure(f"TLS: {_cause(error)}", final=True) from None
+            raise _tls_failure(error) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
             raise Failure(_cause(error), final=True) from None
         except requests.exceptions.RequestException as error:
             raise Failure(_cause(error)) from None
         except (urllib3.exceptions.HTTPError, UnicodeError) as error:  # some get past requests: a host name ".."
             raise Failure(_cause(error), final=True) from None
+
+    def _answered(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """Return the answer to a request, or to the one that it is redirected to."""
+        asked = url
+        for _ in range(redirects.MOST + 1):
+            response = self._sent(asked, headers)
+            location = self._session.get_redirect_target(response)
+            if location is None:
+                return response
+            response.close()
+            try:
+                asked = redirects.target(asked, location)
+            except ValueError as error:
+                raise Failure(f"it redirects to {location[:200]!r}: {error}", final=True) from None
+            objection = redirects.objection(url, asked, self._allowed)
+            if objection is not None:
+                raise Failure(f"it redirects to {asked}, {objection}", final=True, advice=_REDIRECT_ADVICE)
+        raise Failure(f"it redirects more than {redirects.MOST} times, at last to {asked}", final=True)
+
+    def _sent(self, url: str, headers: dict[str, str]) -> requests.Response:
+        host = urlsplit(url).hostname or ""
+        if "%" in host and ":" not in host:  # on which http.client fails an assertion
+            raise Failure(f"{host} is no name of a host", final=True)
+        try:
+            return self._session.get(
+                url,
+                headers=headers,
+                proxies=self._proxies_for(url),
+                stream=True,
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except requests.exceptions.RequestException:
+            raise
+        except OSError as error:  # a REQUESTS_CA_BUNDLE that is not there
+            raise Failure(str(error), final=True, advice=_TLS_ADVICE) from None
+
+
+def _own_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Give a request the credentials that stand in its URL."""
+    user, password = requests.utils.get_auth_from_url(request.url or "")
+    return requests.auth.HTTPBasicAuth(user, password)(request) if user or password else request
 
 
 @contextmanager
@@ -142,15 +218,25 @@ def _refusal(response: requests.Response) -> Failure:
     message = f"HTTP {code} {response.reason}"
     if code in _MISSING:
         return Failure(message, missing=True)
+    passing = code in _PASSING or code == requests.codes.requested_range_not_satisfiable
     after = response.headers.get("Retry-After", "")
     wait_seconds = min(float(after), _LONGEST_RETRY_AFTER_SECONDS) if _NUMBER.fullmatch(after) else 0.0
-    passing = code in _PASSING or code == requests.codes.requested_range_not_satisfiable
     return Failure(message, final=not passing, wait_seconds=wait_seconds)
+
+
+def _tls_failure(error: BaseException) -> Failure:
+    """Tell a certificate that is not to be trusted, for which asking again does not help, from a broken connection."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return Failure(f"TLS: {_cause(error)}")
+    return Failure(f"TLS: {_cause(error)}", final=True, advice=_TLS_ADVICE)
 
 
 def _cause(error: BaseException) -> str:
     """Return the innermost reason of an error of requests, which wraps several layers of others' prose."""
     reason = error.args[0] if error.args else error
     reason = getattr(reason, "reason", reason)
-    text = str(reason).rpartition(">: ")[2] or type(error).__name__
+    text = _CONNECTION.sub("", str(reason)) or type(error).__name__
     return redact(text)

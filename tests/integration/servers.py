@@ -13,6 +13,9 @@ from typing import Callable
 
 import requests
 
+_LOOK_AGAIN_SECONDS = 0.02
+"""How often a server looks whether it is to end."""
+
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:
@@ -31,7 +34,7 @@ def serving(
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(_LOOK_AGAIN_SECONDS,), daemon=True)
     thread.start()
     try:
         yield f"{'https' if tls else 'http'}://{host}:{server.server_address[1]}"

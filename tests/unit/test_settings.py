@@ -44,6 +44,7 @@ def test_what_the_file_says_and_what_an_option_says(tmp_path: Path) -> None:
     keyrings: [/etc/keys/site.asc]
     proxies: {protocols: {http: 'http://proxy.example.org:3128'}, direct_repo_addr_list: [10.20.0.2]}
     hooks: {published: [/usr/local/bin/tell]}
+    redirects: [scheme]
     """
     found = read(tmp_path, text, cache_dir="mine", log_file=None)
     assert found.work_dir == Path("/srv/work")
@@ -52,6 +53,7 @@ def test_what_the_file_says_and_what_an_option_says(tmp_path: Path) -> None:
     assert (found.bandwidth_limit_bytes, found.cpus) == (2 << 20, 1)
     assert found.keyrings == (Path("/etc/keys/site.asc"),)
     assert found.proxies == Proxies((("http", "http://proxy.example.org:3128"),), ("10.20.0.2",))
+    assert found.redirects == ("scheme",)
     assert found.hooks == {"published": ("/usr/local/bin/tell",)}
 
 
@@ -66,6 +68,7 @@ def test_what_the_file_says_and_what_an_option_says(tmp_path: Path) -> None:
         ("proxies: {protocols: {http: proxy}}", ["$.proxies.protocols.http: is not a URL"]),
         ("log_file: '/var/log/{env}.log'", ["$.log_file: {env} means nothing here; {name} and {cluster} do"]),
         ("hooks: {publish: [/bin/true]}", ["$.hooks.publish: unknown key; did you mean published?"]),
+        ("redirects: [https]", ['$.redirects[0]: "https" is not one of scheme, loopback']),
         ("[]", ["$: must be an object, not []"]),
         ("a: [", ["$: not YAML: "]),
         ("work_dir: !!python/object/apply:os.getcwd []", ["$: not YAML: "]),

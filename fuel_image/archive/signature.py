@@ -7,12 +7,13 @@ It must not fetch a Release; it fetches a key whose fingerprint the request name
 
 from __future__ import annotations
 
-import base64
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fuel_image.archive import armor
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.errors import ReleaseError
 from fuel_image.host.command import run
@@ -20,17 +21,35 @@ from fuel_image.request import Repository
 
 SHIPPED_KEYS = Path(__file__).parent.parent / "keys"
 _KEY_LIMIT_BYTES = 1 << 20
-_ARMOR = ("-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----")
 _WORD = 1
-_HASH_ALGORITHM = 7
 _WEAK_HASHES = ("1", "2", "3")  # MD5, SHA-1, RIPEMD-160 (RFC 4880, section 9.4)
-_STRANGER = "which is not among the keys that count for it"
-_REASONS = {
-    "BADSIG": "a signature does not match the content",
-    "EXPSIG": "its signature has expired",
-    "EXPKEYSIG": "the key that signed it has expired",
-    "REVKEYSIG": "the key that signed it was revoked",
+_FORM = '"key" (armored text, a path, or an https URL with "fingerprint")'
+_NEEDS_KEY = f"give this repository a {_FORM}"
+_NEEDS_NEW_KEY = f"give this repository its owner's new key as {_FORM}"
+_NEEDS_SIGNING = "have its Release signed anew, with SHA-256 or better"
+_NEEDS_MIRROR = 'check the mirror and what lies between it and this host, or name others in "uris"'
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a signature does not count, and what to do; *forged* when it contradicts the content."""
+
+    reason: str
+    advice: str = _NEEDS_KEY
+    forged: bool = False
+
+
+NO_SIGNATURE = Objection("its Release is not signed")
+_NONE_COUNTS = Objection("it has no signature that counts")
+_WEAK = Objection("it is signed with a weak digest", _NEEDS_SIGNING)
+_BAD = Objection("a signature does not match the content", _NEEDS_MIRROR, forged=True)
+_OBJECTIONS = {
+    "BADSIG": _BAD,
+    "EXPSIG": Objection("its signature has expired", _NEEDS_SIGNING),
+    "EXPKEYSIG": Objection("the key that signed it has expired", _NEEDS_NEW_KEY),
+    "REVKEYSIG": Objection("the key that signed it was revoked", _NEEDS_NEW_KEY),
 }
+"""By the status line that each signature has instead of GOODSIG."""
 
 
 class Unsigned(ReleaseError):
@@ -60,47 +79,35 @@ def _read(path: Path, name: str) -> bytes:
 
 
 def _binary(key: bytes) -> bytes:
-    """Take the ASCII armor (RFC 4880, section 6) off a key; gpgv reads binary keyrings only."""
-    if not key.lstrip().startswith(b"-----BEGIN"):
-        return key
+    """Take the armor off a key; gpgv reads binary keyrings only."""
     try:
-        return b"".join(base64.b64decode(body) for body in _bodies(key.decode("ascii", "replace").replace("\r", "")))
-    except ValueError as error:
-        raise ReleaseError(f"reading a signing key: its armor is damaged ({error})") from error
-
-
-def _bodies(text: str) -> Iterator[str]:
-    """Give what each block of armor holds, in base64: no headers, and no checksum, which is a last line with ``=``."""
-    begin, end = _ARMOR
-    place = 0
-    # A pattern would look for the end from each beginning again.
-    while (start := text.find(begin, place)) >= 0 and (place := text.find(end, start)) >= 0:
-        body = text[start + len(begin) : place].partition("\n\n")[2].rstrip()
-        before, _, last = body.rpartition("\n")
-        yield before if last.startswith("=") else body
+        return armor.keys(key)
+    except armor.Malformed as error:
+        raise ReleaseError(f"reading a signing key: {error}") from error
 
 
 def verified(content: bytes, detached: bytes | None, keys: bytes, repository: Repository, workspace: Path) -> str:
     """Return the text that was signed; *detached* is the signature of a plain Release, None for an InRelease.
 
-    gpgv works in a directory of its own below *workspace*. Raises Unsigned with the reason and with what to add to the
-    request.
+    gpgv gets exactly what is read afterwards, and nothing but signatures beside it, in a directory of its own below
+    *workspace*. Raises Unsigned with the reason and with what to add to the request.
     """
+    try:
+        signed = armor.clear_signed(content) if detached is None else armor.Signed(content, armor.detached(detached))
+    except armor.Malformed as error:
+        raise unsigned(repository, Objection(str(error), _NEEDS_MIRROR, forged=True)) from error
     with tempfile.TemporaryDirectory(prefix="gpgv-", dir=workspace) as name:
         directory = Path(name)
-        (directory / "keys.gpg").write_bytes(keys)
-        (directory / "content").write_bytes(content)
-        arguments = ["--homedir", name, "--status-fd", "1", "--keyring", str(directory / "keys.gpg")]
-        if detached is None:
-            arguments += ["--output", str(directory / "text"), str(directory / "content")]
-        else:
-            (directory / "signature").write_bytes(detached)
-            arguments += [str(directory / "signature"), str(directory / "content")]
+        files = {"keys.gpg": keys, "signature": signed.signatures, "content": signed.content}
+        for file, written in files.items():
+            (directory / file).write_bytes(written)
+        keyring_, signature_, content_ = (str(directory / file) for file in files)
+        arguments = ["--homedir", name, "--status-fd", "1", "--keyring", keyring_, signature_, content_]
         doing = f"verifying the signature of {repository.name}"
         status = run("gpgv", *arguments, doing=doing, want_output=True, accept=tuple(range(256))).text
-        _judge(status, repository)
-        text = content if detached is not None else (directory / "text").read_bytes()
-    return text.decode("utf-8", "replace")
+    _judge(status, repository)
+    text = signed.content.decode("utf-8", "replace")
+    return text if detached is not None else f"{text}\n"
 
 
 def _judge(status: str, repository: Repository) -> None:
@@ -117,36 +124,49 @@ def _judge(status: str, repository: Repository) -> None:
         if words[_WORD] == "NEWSIG" or not groups:
             groups.append({})
         groups[-1].setdefault(words[_WORD], words[_WORD + 1 :])
-    reasons = []
-    for group in groups:
-        if "BADSIG" in group:
-            raise unsigned(repository, _REASONS["BADSIG"], forged=True)
-        reasons += [reason for word, reason in _REASONS.items() if word in group]
-        reasons += [f"it is signed by {group[word][0]}, {_STRANGER}" for word in ("NO_PUBKEY",) if word in group]
-        if "GOODSIG" in group and "VALIDSIG" in group:
-            reason = _objection(group["VALIDSIG"], repository)
-            if reason is None:
-                return
-            reasons.append(reason)
-    raise unsigned(repository, "; ".join(dict.fromkeys(reasons)) or "it has no signature that counts")
+    objections = [_objection(group, repository) for group in groups]
+    if _BAD in objections:
+        raise unsigned(repository, _BAD)
+    if None not in objections:
+        every = list(dict.fromkeys(one for one in objections if one is not None))
+        found = [one for one in every if one is not _NONE_COUNTS] or [_NONE_COUNTS]
+        raise unsigned(repository, replace(found[0], reason="; ".join(one.reason for one in found)))
 
 
-def _objection(valid: list[str], repository: Repository) -> str | None:
-    """Return why a valid signature does not count, if so."""
-    if valid[_HASH_ALGORITHM] in _WEAK_HASHES:
-        return "it is signed with a weak digest"
+def _objection(group: Mapping[str, Sequence[str]], repository: Repository) -> Objection | None:
+    """Return why the signature with these status lines does not count, if so."""
+    if "ERRSIG" in group:
+        return _unchecked(*group["ERRSIG"])
+    if "GOODSIG" not in group or "VALIDSIG" not in group:
+        return next((objection for word, objection in _OBJECTIONS.items() if word in group), _NONE_COUNTS)
     # VALIDSIG names the signing (sub)key first and its primary key last.
-    if repository.fingerprint is not None and repository.fingerprint not in (valid[0], valid[-1]):
-        return f"it is signed by {valid[-1]}, not by the key with the fingerprint in the request"
+    signer, *_, primary = group["VALIDSIG"]
+    if group["VALIDSIG"][7] in _WEAK_HASHES:
+        return _WEAK
+    if repository.fingerprint not in (None, signer, primary):
+        return Objection(f"it is signed by {primary}, not by the key with the fingerprint in the request")
     return None
 
 
-def unsigned(repository: Repository, reason: str, *, forged: bool = False) -> Unsigned:
+def _unchecked(
+    key: str, _algorithm: str, digest: str, _class: str, _time: str, code: str, fingerprint: str = "-", *_: str
+) -> Objection:
+    """Return why gpgv could not check a signature, from the words of its ERRSIG."""
+    signer = key if fingerprint == "-" else fingerprint
+    if digest in _WEAK_HASHES:
+        return _WEAK
+    if code == "9":  # GPG_ERR_NO_PUBKEY
+        return Objection(f"it is signed by {signer}, which is not among the keys that count for it")
+    if code == "6":  # GPG_ERR_BAD_PUBKEY
+        return Objection(f"the key {signer} is not valid yet", f"check this host's clock; or {_NEEDS_KEY}")
+    return Objection(f"its signature by {signer} cannot be checked (gpgv's words are in the log)")
+
+
+def unsigned(repository: Repository, objection: Objection) -> Unsigned:
     """Return the error that says why a signature does not count, and what to add to the request."""
     error = Unsigned(
-        f"verifying {repository.name} ({repository.uris[0]} {repository.suite}): {reason}",
-        advice='give this repository a "key" (armored text, a path, or an https URL with "fingerprint"), or, '
-        'if its bytes need no proof, "trusted": true',
+        f"verifying {repository.name} ({repository.uris[0]} {repository.suite}): {objection.reason}",
+        advice=f'{objection.advice}, or, if its bytes need no proof, "trusted": true',
     )
-    error.forged = forged
+    error.forged = objection.forged
     return error

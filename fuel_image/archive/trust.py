@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fuel_image.archive import armor, signature
 from fuel_image.archive import release as releases
-from fuel_image.archive import signature
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.release import Release
 from fuel_image.archive.repositories import suite_path, urls_of
@@ -113,8 +113,8 @@ def _text(
 ) -> tuple[str, str]:
     """Return the text of a Release whose signature counts, or need not count, and a warning in the second case."""
     try:
-        if detached is None and not content.startswith(b"-----BEGIN PGP SIGNED"):
-            raise signature.unsigned(requested, "its Release is not signed")
+        if detached is None and not armor.is_clear_signed(content):
+            raise signature.unsigned(requested, signature.NO_SIGNATURE)
         return signature.verified(content, detached, keys(), requested, workspace), ""
     except signature.Unsigned as error:
         if not requested.trusted and (error.forged or requested.key is not None or not is_local(requested)):

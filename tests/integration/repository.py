@@ -67,26 +67,49 @@ def release(directory: Path, suite: str, *debs: Path, fields: str = "") -> Path:
 
 
 class Signer:
-    """A key of its own, with which a Release is signed."""
+    """A key of its own, with which a Release is signed; made as if it were *now*, where that is not None."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, expires: str = "never", now: str | None = None) -> None:
         home.mkdir(mode=0o700)
+        self._home = home
         self._gpg = ["gpg", "--homedir", str(home), "--batch", "--quiet", "--yes", "--passphrase", ""]
-        subprocess.run(
-            [*self._gpg, "--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never"], check=True
-        )
-        self.key = output_of(*self._gpg, "--armor", "--export")
+        self._gpg += ["--pinentry-mode", "loopback", "--faked-system-time", f"{now}!"] if now else []
+        self._run("--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", expires)
         listed = output_of(*self._gpg, "--with-colons", "--list-keys").splitlines()
         self.fingerprint = next(line.split(":")[9] for line in listed if line.startswith("fpr"))
 
-    def sign(self, release_file: Path) -> Path:
+    @property
+    def key(self) -> str:
+        return output_of(*self._gpg, "--armor", "--export")
+
+    def sign(self, release_file: Path, *options: str) -> Path:
         signed = release_file.with_name("InRelease")
-        subprocess.run([*self._gpg, "--clearsign", "--output", signed, release_file], check=True)
+        self._run(*options, "--clearsign", "--output", signed, release_file)
         return signed
+
+    def detach(self, release_file: Path, *options: str) -> Path:
+        signature = release_file.with_name("Release.gpg")
+        self._run(*options, "--armor", "--detach-sign", "--output", signature, release_file)
+        return signature
+
+    def enclose(self, release_file: Path, *options: str) -> bytes:
+        """Return a whole signed message in OpenPGP's own form."""
+        return subprocess.run(
+            [*self._gpg, *options, "--sign", "--output", "-", release_file], check=True, stdout=subprocess.PIPE
+        ).stdout
+
+    def revoke(self) -> None:
+        """Revoke the key, with the certificate that gpg has made for that day, one character of which is in the way."""
+        (certificate,) = (self._home / "openpgp-revocs.d").glob("*.rev")
+        (self._home / "revoked.asc").write_text(certificate.read_text().replace(":-----BEGIN", "-----BEGIN"))
+        self._run("--import", self._home / "revoked.asc")
+
+    def _run(self, *arguments: str | Path) -> None:
+        subprocess.run([*self._gpg, *arguments], check=True)
 
     def close(self) -> None:
         """End the agent that gpg has started, and wait until it is gone."""
-        home = self._gpg[2]
+        home = str(self._home)
         subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=True)
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while any(home in one for one in _command_lines()):

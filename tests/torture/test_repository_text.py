@@ -8,7 +8,7 @@ import time
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fuel_image.archive import release, signature, stanza, trust
+from fuel_image.archive import armor, release, signature, stanza, trust
 from fuel_image.archive.opening import _content
 from fuel_image.archive.packages import Index, parse_dependencies
 from fuel_image.archive.version import satisfies, sort_key
@@ -144,6 +144,20 @@ def _signed_text(text: str) -> None:
 def test_signed_text(tried: Tried) -> None:
     """A signed Release whose signature need not count is understood or refused, whatever is in it."""
     _signed_text()
+    tried(EXAMPLES)
+
+
+@many
+@given(nearly(SIGNED.encode(), odd=[mark.encode() for mark in MARKS]))
+def _taken_apart(message: bytes) -> None:
+    with harmless(armor.Malformed):
+        signed = armor.clear_signed(message)
+        assert signed.signatures and b"-----BEGIN" not in signed.content
+
+
+def test_signed_messages(tried: Tried) -> None:
+    """A signed message is taken apart into its text and its signatures, or refused, whatever is in it."""
+    _taken_apart()
     tried(EXAMPLES)
 
 

@@ -11,6 +11,7 @@ import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Callable
 
 from fuel_image import request
@@ -45,6 +46,16 @@ def _request(text: str) -> Callable[[], Any]:
     return lambda: request.parse(text, environment={})
 
 
+KEY_BEGINS = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+SIGNED_BEGINS = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
+SIGNATURE_BEGINS = b"-----BEGIN PGP SIGNATURE-----\n"
+
+
+def _verified(content: bytes, detached: bytes | None = None) -> str:
+    repository = request.Repository("r", ("http://mirror.example.org",), "stable", ("main",))
+    return signature.verified(content, detached, b"", repository, Path())
+
+
 WORST: Mapping[str, Worst] = {
     "a Release with 1,000,000 digests": Worst(
         lambda: release.parse("SHA256:\n" + f" {DIGEST} 1 main/binary-amd64/Packages\n" * 1_000_000, "r"), most_mib=1024
@@ -69,7 +80,29 @@ WORST: Mapping[str, Worst] = {
         lambda: list(_index("Package: a\n\n" * 3_000_000).named("a")), "more than 2,000,000 packages"
     ),
     "an index without an end of lines": Worst(lambda: list(_index("Package: ", "a" * 100_000_000).names())),
-    "a key of nothing but beginnings": Worst(lambda: signature._binary(signature._ARMOR[0].encode() * 30_000)),
+    "a key of nothing but beginnings": Worst(lambda: signature._binary(KEY_BEGINS * 30_000), "its armor is damaged"),
+    "a key of nothing but headers": Worst(lambda: signature._binary(KEY_BEGINS + b"A:\n" * 300_000), "is damaged"),
+    "a key of nothing but checksums": Worst(
+        lambda: signature._binary(KEY_BEGINS + b"\n" + b"\n=AAAA" * 100_000), "its armor is damaged"
+    ),
+    "500,000 signatures": Worst(lambda: _verified(b"", b"\xc2\0" * 500_000 + b"\xcb\0"), "is something else"),
+    "a signed text of 33,000,000 lines": Worst(
+        lambda: _verified(SIGNED_BEGINS + b"\n" * 33_000_000), "it is no text with"
+    ),
+    "a signed text of blanks": Worst(
+        lambda: _verified(SIGNED_BEGINS + b"\n" + b" " * 33_000_000), "it is no text with"
+    ),
+    "a signed text of dashes": Worst(
+        lambda: _verified(SIGNED_BEGINS + b"\n" + b"- \n" * 10_000_000), "it is no text with"
+    ),
+    "900,000 signed texts in a row": Worst(lambda: _verified((SIGNED_BEGINS + b"\n") * 900_000), "it is no text with"),
+    "a signed text with blanks in its lines": Worst(
+        lambda: _verified(SIGNED_BEGINS + b"\n" + (b" " * 15_000 + b"x\n") * 2_000 + SIGNATURE_BEGINS),
+        "beside its signature is something else",
+    ),
+    "a signature of nothing but beginnings": Worst(
+        lambda: _verified(b"", SIGNATURE_BEGINS * 900_000), "is something else"
+    ),
 }
 
 

@@ -11,6 +11,11 @@ from fuel_image.request import Repository
 MINE, OTHER = "A" * 40, "B" * 40
 
 
+def unchecked(code: int, fingerprint: str = OTHER, hash_algorithm: int = 10) -> str:
+    words = f"{fingerprint[-16:]} 22 {hash_algorithm} 01 1795251475 {code} {fingerprint}"
+    return f"[GNUPG:] NEWSIG\n[GNUPG:] ERRSIG {words}\n"
+
+
 def group(word: str, fingerprint: str = MINE, hash_algorithm: int = 10, *, valid: bool = True) -> str:
     lines = ["NEWSIG", f"{word} {fingerprint[-16:]} somebody"]
     if valid:
@@ -27,7 +32,7 @@ def judge(status: str, fingerprint: str | None = None) -> None:
     [
         (group("GOODSIG"), None),
         (group("GOODSIG"), MINE),
-        (group("NO_PUBKEY", OTHER, valid=False) + group("GOODSIG"), None),
+        (unchecked(9) + group("GOODSIG"), None),
         (group("EXPKEYSIG", OTHER) + group("GOODSIG"), None),  # archives roll their keys over
     ],
 )
@@ -39,7 +44,10 @@ def test_what_counts(status: str, fingerprint: str | None) -> None:
     ("status", "fingerprint", "reason"),
     [
         ("", None, "it has no signature that counts"),
-        (group("NO_PUBKEY", valid=False), None, "not among the keys that count"),
+        (unchecked(9), None, f"it is signed by {OTHER}, which is not among the keys that count"),
+        (unchecked(6), None, "is not valid yet"),
+        (unchecked(4), None, "cannot be checked"),
+        (unchecked(1, hash_algorithm=1), None, "weak digest"),
         (group("EXPSIG"), None, "its signature has expired"),
         (group("EXPKEYSIG"), None, "the key that signed it has expired"),
         (group("REVKEYSIG"), None, "the key that signed it was revoked"),
@@ -47,6 +55,7 @@ def test_what_counts(status: str, fingerprint: str | None) -> None:
         (group("GOODSIG", OTHER), MINE, "not by the key with the fingerprint"),
         (group("REVKEYSIG", MINE) + group("GOODSIG", OTHER), MINE, "was revoked"),
         (group("BADSIG", valid=False) + group("GOODSIG"), None, "does not match the content"),
+        (group("GOODSIG") + group("BADSIG", valid=False), None, "does not match the content"),
     ],
 )
 def test_what_does_not(status: str, fingerprint: str | None, reason: str) -> None:

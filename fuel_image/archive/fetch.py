@@ -132,6 +132,10 @@ class Fetcher:
 
         return self._from_any(urls, name, once, self._attempts, stopped or threading.Event())
 
+    def is_direct(self, url: str) -> bool:
+        """Tell whether nobody passes on what is fetched from a URL."""
+        return self._transport.is_direct(url)
+
     def _fetch_one(self, wanted: Wanted, step: Step, attempts: int, stopped: threading.Event) -> None:
         with self.pool.incoming(wanted.sha256, stopped) as part:
             if self.pool.holds(wanted.sha256, wanted.size_bytes):  # another build brought it while we waited

@@ -129,6 +129,11 @@ class Transport:
             return {"http": None, "https": None}
         return dict(self._proxies.by_scheme)
 
+    def is_direct(self, url: str) -> bool:
+        """Tell whether a URL is asked for without a proxy, the environment's among them."""
+        settings = self._session.merge_environment_settings(url, self._proxies_for(url), True, None, None)
+        return requests.utils.select_proxy(url, settings["proxies"]) is None
+
     @contextmanager
     def opened(self, url: str, offset: int) -> Iterator[Body]:
         """Ask for *url* from *offset* on; turn everything that can go wrong, now or while reading, into Failure."""

@@ -59,10 +59,13 @@ def ask(requested: Repository, fetcher: Fetcher, workspace: Path) -> Release | N
     return _believed(requested, fetcher, workspace, threading.Event()).release
 
 
-def is_local(requested: Repository) -> bool:
-    """Tell whether every mirror of a repository is on this machine: how a deployment serves its own packages."""
-    splits = [urlsplit(uri) for uri in requested.uris]
-    return all(split.scheme == "file" or split.hostname in _LOCAL_HOSTS for split in splits)
+def is_local(requested: Repository, is_direct: Callable[[str], bool]) -> bool:
+    """Tell whether every mirror of a repository is on this machine: how a deployment serves its own packages.
+
+    To a proxy a name for loopback means another machine; *is_direct* tells whether a URL is asked for without any.
+    """
+    splits = [(uri, urlsplit(uri)) for uri in requested.uris]
+    return all(split.scheme == "file" or (split.hostname in _LOCAL_HOSTS and is_direct(uri)) for uri, split in splits)
 
 
 def _asked(requested: Repository, fetcher: Fetcher, workspace: Path, stopped: threading.Event) -> Answer:
@@ -73,14 +76,16 @@ def _asked(requested: Repository, fetcher: Fetcher, workspace: Path, stopped: th
 
 
 def _believed(requested: Repository, fetcher: Fetcher, workspace: Path, stopped: threading.Event) -> Answer:
+    asked_for = requested.key is not None or requested.fingerprint is not None
+    may_be_unsigned = not asked_for and is_local(requested, fetcher.is_direct)
     content, detached = _fetched(requested, "InRelease", fetcher, stopped), None
     if content is None:
         content = _fetched(requested, "Release", fetcher, stopped)
         detached = _fetched(requested, "Release.gpg", fetcher, stopped)
     if content is None:
-        return _without_release(requested)
+        return _without_release(requested, may_be_unsigned=may_be_unsigned)
     keys = functools.partial(signature.keyring, requested, fetcher, stopped)
-    text, warning = _text(requested, content, detached, keys, workspace)
+    text, warning = _text(requested, content, detached, keys, workspace, may_be_unsigned=may_be_unsigned)
     parsed = releases.parse(text, requested.name)
     if not requested.trusted:
         releases.check_validity(parsed, requested.name)
@@ -98,8 +103,8 @@ def _fetched(requested: Repository, name: str, fetcher: Fetcher, stopped: thread
         raise
 
 
-def _without_release(requested: Repository) -> Answer:
-    if (requested.trusted or is_local(requested)) and not requested.components:
+def _without_release(requested: Repository, *, may_be_unsigned: bool) -> Answer:
+    if (requested.trusted or may_be_unsigned) and not requested.components:
         warning = f"{requested.name} has no Release: accepted unverified, it is flat and local or trusted"
         return Answer(requested, None, warning)
     raise ReleaseError(
@@ -109,7 +114,13 @@ def _without_release(requested: Repository) -> Answer:
 
 
 def _text(
-    requested: Repository, content: bytes, detached: bytes | None, keys: Callable[[], bytes], workspace: Path
+    requested: Repository,
+    content: bytes,
+    detached: bytes | None,
+    keys: Callable[[], bytes],
+    workspace: Path,
+    *,
+    may_be_unsigned: bool,
 ) -> tuple[str, str]:
     """Return the text of a Release whose signature counts, or need not count, and a warning in the second case."""
     try:
@@ -117,7 +128,7 @@ def _text(
             raise signature.unsigned(requested, signature.NO_SIGNATURE)
         return signature.verified(content, detached, keys(), requested, workspace), ""
     except signature.Unsigned as error:
-        if not requested.trusted and (error.forged or requested.key is not None or not is_local(requested)):
+        if not requested.trusted and (error.forged or not may_be_unsigned):
             raise
         reason = "trusted" if requested.trusted else "on this machine"
         return _without_armor(content), f"{error.message}; accepted because it is {reason}"

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -416,6 +417,66 @@ def test_a_release_with_a_signature_beside_it(signer: Signer, released: Path, as
     released.unlink()
     with pytest.raises(ReleaseError, match="no InRelease, no Release"):
         ask(key=signer.key)
+
+
+def test_what_is_on_this_machine(
+    signer: Signer, released: Path, ask: Callable[..., Release], caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """What is on this machine may be unsigned, with a warning; not where the request says who must have signed it, nor
+    with a wrong signature.
+    """
+
+    def accepted(**how: Any) -> bool:
+        caplog.clear()
+        try:
+            ask(**how)
+        except Unsigned:
+            return False
+        return "accepted because it is on this machine" in caplog.text
+
+    with directory(tmp_path / "mirror") as url:
+        places: list[dict[str, Any]] = [{}, {"uris": (url,)}]
+        for place in places:
+            assert accepted(**place)
+            assert not accepted(**place, key=signer.key)
+            assert not accepted(**place, fingerprint=signer.fingerprint)
+        with directory(tmp_path / "mirror", host=ELSEWHERE) as other_url:
+            assert not accepted(uris=(other_url,))
+            assert not accepted(uris=(url, other_url))
+        signer.sign(released)
+        assert all(accepted(**place) for place in places), "by a key that is not known"
+        released.with_name("InRelease").write_text(released.with_name("InRelease").read_text().replace("Test", "Tesd"))
+        (tmp_path / "site.asc").write_text(signer.key)
+        assert not any(accepted(**place, keyrings=(tmp_path / "site.asc",)) for place in places)
+
+
+@pytest.mark.usefixtures("released")
+def test_a_proxy_is_another_machine(ask: Callable[..., Release], tmp_path: Path) -> None:
+    """What a proxy brings is not on this machine, whatever its name."""
+
+    class Proxy(Handler):
+        def translate_path(self, path: str) -> str:
+            return str(tmp_path / "mirror" / path.partition("dists/")[1] / path.partition("dists/")[2])
+
+    local = ("http://127.0.0.1:9",)
+    with serving(Proxy) as proxy:
+        with pytest.raises(Unsigned, match="its Release is not signed"):
+            ask(Proxies((("http", proxy),)), uris=local)
+        with pytest.raises(FetchError, match=r"127\.0\.0\.1:9"):
+            ask(Proxies((("http", proxy),), ("127.0.0.1",)), uris=local)
+        assert ask(Proxies((("http", proxy),)), uris=local, trusted=True).origin == "Test"
+
+
+def test_a_flat_repository_without_a_release(signer: Signer, tmp_path: Path) -> None:
+    """A flat repository on this machine needs no Release, but where the request says who must have signed it."""
+    uri, fetcher = repository.flat(tmp_path), Fetcher(Pool(tmp_path / "pool"), attempts=2)
+    flat = Repository("mine", (uri,), "./", ())
+    (answer,) = trust.ask_all((flat,), fetcher, tmp_path)
+    assert answer.release is None and "accepted unverified" in answer.warning
+    by_key, by_fingerprint = replace(flat, key=signer.key), replace(flat, fingerprint=signer.fingerprint)
+    for proven in (by_key, by_fingerprint):
+        with pytest.raises(ReleaseError, match="no InRelease, no Release"):
+            trust.ask_all((proven,), fetcher, tmp_path)
 
 
 def test_trusted(

@@ -65,4 +65,6 @@ def test_satisfying_by_provides(opened: Maker) -> None:
     ],
 )
 def test_what_lives_on_this_machine(uris: tuple[str, ...], local: bool) -> None:
-    assert is_local(Repository("r", uris, "noble", ("main",))) is local
+    repository = Repository("r", uris, "noble", ("main",))
+    assert is_local(repository, lambda _: True) is local
+    assert is_local(repository, lambda _: False) is (local and uris[0].startswith("file:"))

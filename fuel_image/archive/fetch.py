@@ -33,9 +33,14 @@ LOG = logging.getLogger(__name__)
 
 ATTEMPTS = 10
 _DENIALS = 2
-"""How often a mirror may say that it has no such file before it is believed: hosts behind one name differ."""
+_DENIALS_OF_NAMED = 5
+"""How often a mirror may say that it has no such file before it is believed: hosts behind one name differ. A file that
+a verified index names is there, or will be.
+"""
 _DENIED_ROUNDS = 5
 _LONGEST_WAIT_SECONDS = 10.0
+_PATIENCE_SECONDS = 180.0
+"""When so much time has passed since a file was asked for first, it is not asked for again."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,13 @@ class _Mirror:
     """One URL of a file and how it has failed so far."""
 
     url: str
+    denials: int
     failures: list[Failure] = field(default_factory=list)
 
     @property
     def denied(self) -> bool:
         """Whether the mirror has said often enough that it has no such file."""
-        return sum(failure.missing for failure in self.failures) >= _DENIALS
+        return sum(failure.missing for failure in self.failures) >= self.denials
 
     @property
     def worth_asking(self) -> bool:
@@ -130,7 +136,8 @@ class Fetcher:
             with self._transport.opened(url, 0) as body:
                 return b"".join(body.chunks(limit_bytes))
 
-        return self._from_any(urls, name, once, self._attempts, stopped or threading.Event())
+        mirrors = [_Mirror(url, _DENIALS) for url in urls]
+        return self._from_any(mirrors, name, once, self._attempts, stopped or threading.Event())
 
     def is_direct(self, url: str) -> bool:
         """Tell whether nobody passes on what is fetched from a URL."""
@@ -147,17 +154,17 @@ class Fetcher:
                 self._append(part, url, wanted, step, stopped)
                 return b""
 
-            self._from_any(wanted.urls, wanted.name, once, attempts, stopped)
+            mirrors = [_Mirror(url, _DENIALS_OF_NAMED) for url in wanted.urls]
+            self._from_any(mirrors, wanted.name, once, attempts, stopped)
             self.pool.admit(part, wanted.sha256)
 
     def _from_any(
-        self, urls: tuple[str, ...], name: str, once: Callable[[str], bytes], attempts: int, stopped: threading.Event
+        self, mirrors: list[_Mirror], name: str, once: Callable[[str], bytes], attempts: int, stopped: threading.Event
     ) -> bytes:
         """Try the mirrors in rounds, with a growing wait between them, until one try succeeds.
 
         Those that have failed least, for whatever file, are asked first.
         """
-        mirrors = [_Mirror(url) for url in urls]
 
         def one_round() -> bytes:
             for mirror in sorted(mirrors, key=lambda mirror: self._down[urlsplit(mirror.url).netloc]):
@@ -175,7 +182,8 @@ class Fetcher:
             # Where one mirror denies the file, the others get fewer chances to come back to life.
             believed = any(mirror.denied for mirror in mirrors) and retry_state.attempt_number >= _DENIED_ROUNDS
             open_ones = any(mirror.worth_asking for mirror in mirrors)
-            return stopped.is_set() or believed or not open_ones or retry_state.attempt_number >= attempts
+            over = retry_state.attempt_number >= attempts or (retry_state.seconds_since_start or 0) >= _PATIENCE_SECONDS
+            return stopped.is_set() or believed or not open_ones or over
 
         def wait_seconds(retry_state: tenacity.RetryCallState) -> float:
             asked = max(mirror.failures[-1].wait_seconds for mirror in mirrors if mirror.failures)

@@ -38,6 +38,7 @@ _INDEX_ATTEMPTS = 3
 """Then a newer Release is looked for: by insisting an index that does not fit will not be had."""
 _SYNC_ATTEMPTS = 4
 _SYNC_WAIT_SECONDS = 5.0
+_SYNC_PATIENCE_SECONDS = 180.0
 _DECOMPRESS: Mapping[str, Callable[[io.BytesIO], Any]] = {
     ".gz": igzip.open,
     ".xz": lzma.open,
@@ -63,7 +64,7 @@ def _opened(answer: Answer, place: int, arch: str, fetcher: Fetcher, workspace: 
     requested, release = answer.repository, answer.release
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(FetchError),
-        stop=tenacity.stop_after_attempt(_SYNC_ATTEMPTS),
+        stop=tenacity.stop_after_attempt(_SYNC_ATTEMPTS) | tenacity.stop_after_delay(_SYNC_PATIENCE_SECONDS),
         wait=tenacity.wait_fixed(_SYNC_WAIT_SECONDS),
         reraise=True,
         before_sleep=lambda _: LOG.warning("%s: starting over with its Release", requested.name),

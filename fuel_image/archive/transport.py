@@ -7,6 +7,7 @@ nobody's else. It must not retry; ``fetch.py`` does.
 
 from __future__ import annotations
 
+import email.utils
 import re
 import ssl
 from collections.abc import Collection, Iterator
@@ -17,19 +18,19 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import requests
-import requests.adapters
 import requests.auth
 import urllib3
 
 from fuel_image import __version__
 from fuel_image.archive import redirects
+from fuel_image.archive.pace import Adapter, TooSlow
 from fuel_image.archive.throttle import Throttle
 from fuel_image.errors import redact
 from fuel_image.request import Proxies
 
 _LONGEST_RETRY_AFTER_SECONDS = 60.0
 _TIMEOUT_SECONDS = (10.0, 30.0)  # to connect, between two reads
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 16  # of one that breaks off nothing is kept
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CONNECTION = re.compile(r"^(<.*>|\w+\(.*?\)): ")
 """How urllib3 names the connection that a message is about; we say the URL."""
@@ -119,9 +120,7 @@ class Transport:
             "identity"  # sizes and digests are those of the file as it lies there
         )
         for scheme in ("http://", "https://"):
-            self._session.mount(
-                scheme, requests.adapters.HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
-            )
+            self._session.mount(scheme, Adapter(pool_connections=connections, pool_maxsize=connections))
 
     def _proxies_for(self, url: str) -> Any:
         """Return the proxies for a URL; None keeps requests from taking the environment's for a direct host."""
@@ -160,6 +159,8 @@ class Transport:
             raise Failure(_cause(error), final=True) from None
         except requests.exceptions.RequestException as error:
             raise Failure(_cause(error)) from None
+        except TooSlow as error:
+            raise Failure(str(error)) from None
         except (urllib3.exceptions.HTTPError, UnicodeError) as error:  # some get past requests: a host name ".."
             raise Failure(_cause(error), final=True) from None
 
@@ -224,9 +225,23 @@ def _refusal(response: requests.Response) -> Failure:
     if code in _MISSING:
         return Failure(message, missing=True)
     passing = code in _PASSING or code == requests.codes.requested_range_not_satisfiable
-    after = response.headers.get("Retry-After", "")
-    wait_seconds = min(float(after), _LONGEST_RETRY_AFTER_SECONDS) if _NUMBER.fullmatch(after) else 0.0
-    return Failure(message, final=not passing, wait_seconds=wait_seconds)
+    after, now = (response.headers.get(name, "") for name in ("Retry-After", "Date"))
+    return Failure(message, final=not passing, wait_seconds=_asked_seconds(after, now))
+
+
+def _asked_seconds(after: str, now: str) -> float:
+    """Return for how long a mirror asks to be left alone: its Retry-After, a number or a date by its own clock."""
+    if _NUMBER.fullmatch(after):
+        return min(float(after), _LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        then, since = (email.utils.parsedate_to_datetime(text).timestamp() for text in (after, now or _http_now()))
+    except (ValueError, TypeError, OverflowError):  # up to Python 3.9 what is no date is a TypeError
+        return 0.0
+    return max(0.0, min(then - since, _LONGEST_RETRY_AFTER_SECONDS))
+
+
+def _http_now() -> str:
+    return email.utils.formatdate(usegmt=True)
 
 
 def _tls_failure(error: BaseException) -> Failure:

@@ -1,4 +1,4 @@
-"""Fetching over HTTP, from a server that misbehaves, and no faster than a site allows."""
+"""Fetching over HTTP, no faster than a site allows, and a key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,121 +23,6 @@ from . import repository
 from .servers import Handler, directory, serving
 
 CONTENT = bytes(range(256)) * 4096
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-Answer = Callable[[Handler, int], None]
-
-
-def whole(handler: Handler, start: int) -> None:
-    handler.send_response(206 if start else 200)
-    if start:
-        handler.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
-    handler.send_header("Content-Length", str(len(CONTENT) - start))
-    handler.end_headers()
-    handler.wfile.write(CONTENT[start:])
-
-
-def broken_off(handler: Handler, _start: int) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(CONTENT)))
-    handler.end_headers()
-    handler.wfile.write(CONTENT[: len(CONTENT) // 2])
-    handler.close_connection = True
-    handler.connection.shutdown(2)
-
-
-def page(handler: Handler, _start: int) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", "6")
-    handler.end_headers()
-    handler.wfile.write(b"<html>")
-
-
-def wrong(handler: Handler, _start: int) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(CONTENT)))
-    handler.end_headers()
-    handler.wfile.write(CONTENT[::-1])
-
-
-def busy(handler: Handler, _start: int) -> None:
-    handler.send_response(503)
-    handler.send_header("Retry-After", "1")
-    handler.send_header("Content-Length", "0")
-    handler.end_headers()
-
-
-def missing(handler: Handler, _start: int) -> None:
-    handler.send_error(404)
-
-
-def forbidden(handler: Handler, _start: int) -> None:
-    handler.send_error(403)
-
-
-def server_of(answers: list[Answer]) -> tuple[type[Handler], list[int]]:
-    """Return a handler that gives these answers in turn, the last for ever, and the offsets that were asked for."""
-    offsets: list[int] = []
-
-    class Misbehaving(Handler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            start = int(self.headers.get("Range", "bytes=0-")[6:].rstrip("-"))
-            offsets.append(start)
-            (answers.pop(0) if len(answers) > 1 else answers[0])(self, start)
-
-    return Misbehaving, offsets
-
-
-def fetched(tmp_path: Path, urls: list[str], attempts: int = 6) -> bytes:
-    fetcher = Fetcher(Pool(tmp_path / "pool"), attempts=attempts)
-    fetcher.fetch([Wanted(tuple(f"{url}/file" for url in urls), len(CONTENT), SHA256, "the file")], Step("fetching"))
-    return fetcher.pool.path(SHA256).read_bytes()
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [
-        [broken_off, whole],
-        [page, whole],
-        [wrong, whole],
-        [busy, whole],
-        [missing, whole],
-        [busy, wrong, broken_off, whole],
-    ],
-    ids=["broken off", "a page", "wrong bytes", "busy", "missing once", "all of it"],
-)
-def test_what_passes_is_tried_again(answers: list[Answer], tmp_path: Path) -> None:
-    handler, _ = server_of(answers)
-    with serving(handler) as url:
-        assert fetched(tmp_path, [url]) == CONTENT
-
-
-def test_a_broken_transfer_is_resumed(tmp_path: Path) -> None:
-    handler, offsets = server_of([broken_off, whole])
-    with serving(handler) as url:
-        assert fetched(tmp_path, [url]) == CONTENT
-    assert offsets[0] == 0 and 0 < offsets[1] <= len(CONTENT) // 2
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"), [(missing, "HTTP 404"), (forbidden, "HTTP 403"), (wrong, "its SHA-256 is")]
-)
-def test_what_stays_ends_with_url_attempts_and_cause(answer: Answer, said: str, tmp_path: Path) -> None:
-    handler, offsets = server_of([answer])
-    with serving(handler) as url, pytest.raises(FetchError, match=said) as caught:
-        fetched(tmp_path, [url], attempts=3)
-    assert f"{url}/file" in caught.value.message
-    assert f"attempts: {len(offsets)}" in caught.value.message
-    assert not list((tmp_path / "pool").rglob(SHA256))
-
-
-@pytest.mark.parametrize("bad", [page, wrong, missing, forbidden, busy])
-def test_a_bad_mirror_does_not_spoil_a_good_one(bad: Answer, tmp_path: Path) -> None:
-    first, _ = server_of([bad])
-    second, _ = server_of([whole])
-    with serving(first) as one, serving(second) as other:
-        assert fetched(tmp_path, [one, other]) == CONTENT
 
 
 class Clock:

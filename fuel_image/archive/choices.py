@@ -8,18 +8,18 @@ computed twice; a lost answer is computed again. It must not choose.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
+from fuel_image import kept
 from fuel_image.archive.packages import Dependency, Package
 from fuel_image.host.files import appearing
 
 LOG = logging.getLogger(__name__)
 
-_FORMAT = 2
+_FORMAT = 3
 """Changed whenever the same question would get another answer than before."""
 
 
@@ -46,14 +46,14 @@ class Choices:
             return self._made[question]
         if self._use:
             try:
-                return _choice(json.loads(path.read_text(encoding="utf-8")))
+                return _choice(kept.read(path.read_bytes()))
             except FileNotFoundError:
                 pass
             except (OSError, ValueError, TypeError, KeyError) as error:
                 LOG.warning("a remembered choice of packages was damaged (%s); it is made anew", error)
         answer = self._made[question] = ask()
         with appearing(path) as file:
-            file.write(json.dumps(dataclasses.asdict(answer)).encode())
+            file.write(kept.written(dataclasses.asdict(answer)))
         return answer
 
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
+from fuel_image import kept
 from fuel_image.errors import HostError
 from fuel_image.host import kernel
 from fuel_image.host.files import has_name, held, locked
@@ -32,7 +33,7 @@ from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 6
+FORMAT = 7
 """Changed whenever the same inputs would give another tree than before."""
 
 Make = Callable[[Tree], Mapping[str, Any]]
@@ -136,10 +137,10 @@ class Store:
     def _found(self, name: str, path: Path) -> Mapping[str, Any] | None:
         """Return the record of a layer that is there and as it was when it was kept; drop one that is not."""
         try:
-            kept = json.loads((path / _RECORD).read_text(encoding="utf-8"))
-            if kept["listing"] == listing(path / "upper")[0]:
+            facts = kept.read((path / _RECORD).read_bytes())
+            if facts["listing"] == listing(path / "upper")[0]:
                 LOG.info("%s: kept from an earlier build", name)
-                record: Mapping[str, Any] = kept["record"]
+                record: Mapping[str, Any] = facts["record"]
                 return record
         except FileNotFoundError:
             return None
@@ -159,8 +160,8 @@ class Store:
             with mounted_on(below, new) as tree:
                 record = make(tree)
             found, size_bytes = listing(new / "upper")
-            kept = {**facts, "record": record, "listing": found, "size_bytes": size_bytes}
-            (new / _RECORD).write_text(json.dumps(kept), encoding="utf-8")
+            whole = {**facts, "record": record, "listing": found, "size_bytes": size_bytes}
+            (new / _RECORD).write_bytes(kept.written(whole))
             os.rename(new, path)
         except BaseException:
             remove_tree(new)
@@ -172,20 +173,25 @@ class Store:
         for path in self._directory.glob(f"*/{_RECORD}"):
             if path.parent.suffix:  # it is being made
                 continue
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                facts = json.loads(path.read_text(encoding="utf-8"))
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                facts = kept.read(path.read_bytes())
                 used = path.parent.stat().st_mtime
                 what = facts["name"], facts["below"], facts["inputs"], facts["size_bytes"]
                 yield Kept(path.parent.name, used, *what)
 
     def prune(self, limit_bytes: int) -> None:
-        """Remove what killed builds left, and the layers used longest ago until the rest take at most *limit_bytes*.
+        """Remove what killed builds left, what nobody can read, and the layers used longest ago down to *limit_bytes*.
 
         One that a build is using stays, however old it is.
         """
         for left in [*self._directory.glob("*.new"), *self._directory.glob("*.lock")]:
             if left.suffix == ".new" or not left.with_suffix("").exists():
                 self._remove_unused(left)
+        there = [path for path in self._directory.glob("*") if path.is_dir() and not path.suffix]
+        known = {one.key for one in self.kept()}
+        for path in there:
+            if path.name not in known:  # its record is damaged, or of another version's form
+                self._remove_unused(path)
         total = 0
         for one in sorted(self.kept(), key=lambda one: one.used, reverse=True):
             total += one.size_bytes

@@ -43,7 +43,7 @@ def test_an_answer_is_the_same_when_a_later_build_reads_it(tmp_path: Path) -> No
     asked = Asked("one", "two")
     first = Choices(tmp_path / "choices").recalled(QUESTION, asked)
     assert Choices(tmp_path / "choices").recalled(QUESTION, never) == first == asked.answer
-    assert [path.name for path in (tmp_path / "choices").iterdir()] == [f"2-{QUESTION}.json"]
+    assert [path.name for path in (tmp_path / "choices").iterdir()] == [f"3-{QUESTION}.json"]
 
 
 def test_that_nothing_is_needed_is_an_answer_too(tmp_path: Path) -> None:
@@ -80,14 +80,14 @@ def test_a_build_without_cache_asks_once_and_keeps_the_answer_for_the_next(tmp_p
 def test_a_damaged_answer_is_made_anew_and_said_so(
     damaged: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / f"2-{QUESTION}.json").write_bytes(damaged)
+    (tmp_path / f"3-{QUESTION}.json").write_bytes(damaged)
     assert Choices(tmp_path).recalled(QUESTION, Asked("one")) == packages("one")
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert Choices(tmp_path).recalled(QUESTION, never) == packages("one")
 
 
 def test_an_answer_that_a_version_with_other_fields_kept_is_made_anew(tmp_path: Path) -> None:
-    path = tmp_path / f"2-{QUESTION}.json"
+    path = tmp_path / f"3-{QUESTION}.json"
     Choices(tmp_path).recalled(QUESTION, Asked("one"))
     path.write_text(path.read_text().replace('"source"', '"origin"'))
     assert Choices(tmp_path).recalled(QUESTION, Asked("one")) == packages("one")

@@ -98,7 +98,7 @@ def examine(request: Request, stopped: threading.Event) -> Standing:
         found = any(os.path.lexists(request.output / image.filename) for image in request.images)
         return Standing(difference=f"{name} is missing" if found else "")
     try:
-        record = records.parse(path.read_text(encoding="utf-8"))
+        record = records.read(path)
     except OSError as error:
         return Standing(difference=f"{name} cannot be read: {error.strerror}")
     except (RecordError, UnicodeDecodeError) as error:

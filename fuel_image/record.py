@@ -6,21 +6,20 @@ must not look at the files that the record describes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fuel_image import plain
 from fuel_image.archive.transport import Failure, Transport
 from fuel_image.errors import FuelImageError
 from fuel_image.metadata import END
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's, where PyYAML was built with it: the list of installed packages is long."""
-
-_LIMIT_BYTES = 64 << 20
+LIMIT_BYTES = 16 << 20
+"""How long a record may be; one of a thousand packages has a hundredth of it."""
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 class RecordError(FuelImageError):
@@ -76,29 +75,57 @@ class Record:
 def parse(text: str) -> Record:
     """Read the text of a metadata file. Raises RecordError."""
     try:
-        found = yaml.load(text, Loader=_LOADER)
+        found = plain.load(text)
         if not isinstance(found, dict):
             raise RecordError("no record of a set: it is no mapping")
         if "fuel_image_version" in found and not text.endswith(END):
             raise RecordError("the record of a set is cut short")
         return _typed(found)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, yaml.YAMLError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise RecordError(f"no record of a set: {reason}") from error
 
 
+def read(path: Path) -> Record:
+    """Read the metadata file at *path*. Raises OSError, UnicodeDecodeError and RecordError."""
+    with path.open("rb") as file:
+        content = file.read(LIMIT_BYTES + 1)
+    if len(content) > LIMIT_BYTES:
+        raise RecordError("no record of a set: it is too long")
+    return parse(content.decode("utf-8"))
+
+
 def _typed(found: dict[str, Any]) -> Record:
     return Record(
-        system=_system(str(found["os"]["name"]), int(found["os"]["major"]), int(found["os"]["minor"])),
-        codename=found.get("codename"),
-        arch=found.get("arch"),
-        version=found.get("fuel_image_version"),
-        request_sha256=found.get("request_sha256"),
-        wishes=tuple(map(str, found["packages"])),
+        system=_system(_text(found["os"]["name"]), _number(found["os"]["major"]), _number(found["os"]["minor"])),
+        codename=_text_or_none(found.get("codename")),
+        arch=_text_or_none(found.get("arch")),
+        version=_text_or_none(found.get("fuel_image_version")),
+        request_sha256=_text_or_none(found.get("request_sha256")),
+        wishes=tuple(_text(one) for one in found["packages"]),
         sources=tuple(_source(one) for one in found["repos"]),
         images=tuple(_image(one) for one in found["images"]),
-        installed={(one["name"], one["arch"]): str(one["version"]) for one in found.get("installed", ())},
+        installed={
+            (_text(one["name"]), _text(one["arch"])): _text(one["version"]) for one in found.get("installed", ())
+        },
     )
+
+
+def _text(value: Any) -> str:
+    """Return text that may go to a terminal, which a record from a stranger may be printed on."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise ValueError(f"{str(value)[:60]!r} is no text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, (bool, float)) or not _NUMBER.fullmatch(str(value)):
+        raise ValueError(f"{str(value)[:60]!r} is no number")
+    return int(value)
 
 
 def _system(name: str, major: int, minor: int) -> str:
@@ -107,21 +134,22 @@ def _system(name: str, major: int, minor: int) -> str:
 
 
 def _source(one: dict[str, Any]) -> Source:
-    return Source(one["name"], one["uri"], one["suite"], one["section"], one.get("release_sha256"))
+    name, uri, suite, section = (_text(one[key]) for key in ("name", "uri", "suite", "section"))
+    return Source(name, uri, suite, section, _text_or_none(one.get("release_sha256")))
 
 
 def _image(one: dict[str, Any]) -> Recorded:
     return Recorded(
-        filename=str(one["container_name"]),
-        size_bytes=int(one["container_size"]),
-        md5=one["container_md5"],
-        sha256=one.get("container_sha256"),
-        container=one["container"],
-        raw_size_bytes=int(one["raw_size"]),
-        raw_md5=one["raw_md5"],
-        raw_sha256=one.get("raw_sha256"),
-        format=one["format"],
-        mount=one.get("mount"),
+        filename=_text(one["container_name"]),
+        size_bytes=_number(one["container_size"]),
+        md5=_text(one["container_md5"]),
+        sha256=_text_or_none(one.get("container_sha256")),
+        container=_text(one["container"]),
+        raw_size_bytes=_number(one["raw_size"]),
+        raw_md5=_text(one["raw_md5"]),
+        raw_sha256=_text_or_none(one.get("raw_sha256")),
+        format=_text(one["format"]),
+        mount=_text_or_none(one.get("mount")),
     )
 
 
@@ -134,7 +162,7 @@ def fetched(location: str, transport: Transport) -> Record:
     """Read the metadata file at a path or URL. Raises RecordError."""
     try:
         with transport.opened(url_of(location), 0) as body:
-            return parse(b"".join(body.chunks(_LIMIT_BYTES)).decode("utf-8"))
+            return parse(b"".join(body.chunks(LIMIT_BYTES)).decode("utf-8"))
     except Failure as error:
         raise RecordError(f"reading {location}: {error}") from error
     except UnicodeDecodeError as error:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fuel_image import plain
 from fuel_image.document import SETTINGS, odd_strings, schema, shape_problems, shown, unknown_keys
 from fuel_image.errors import Problem, SettingsError
 from fuel_image.request import Proxies, Request, proxies_from, proxy_problems
@@ -22,6 +21,7 @@ from fuel_image.sizes import size_bytes
 FILE = Path("/etc/fuel-image/fuel-image.yaml")
 _SIZES = {"layers_limit": 0, "packages_limit": 0, "bandwidth_limit": 64 << 10}
 """The settings that are sizes, and the least that each may be, in bytes."""
+_LIMIT_BYTES = 1 << 20
 _CLUSTER = re.compile(r"env_(\d+)_")
 
 
@@ -68,14 +68,18 @@ def effective(file: Path | None, options: Mapping[str, Any]) -> dict[str, Settin
 
 def _read(file: Path, *, required: bool) -> dict[str, Any]:
     try:
-        written = yaml.safe_load(file.read_text(encoding="utf-8"))
+        with file.open("rb") as opened:
+            content = opened.read(_LIMIT_BYTES + 1)
+        if len(content) > _LIMIT_BYTES:
+            raise ValueError(f"longer than {_LIMIT_BYTES:,} bytes")
+        written = plain.load(content.decode("utf-8"))
     except FileNotFoundError:
         if not required:
             return {}
         raise SettingsError(file, [Problem("$", "there is no such file")]) from None
     except OSError as error:
         raise SettingsError(file, [Problem("$", f"it cannot be read: {error.strerror}")]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SettingsError(file, [Problem("$", f"not YAML: {' '.join(str(error).split())}")]) from None
     written = {} if written is None else written
     problems = shape_problems(written, schema(SETTINGS)) or list(_meaning_problems(written))
@@ -111,8 +115,8 @@ def typed(found: Mapping[str, Setting]) -> Settings:
         packages_limit_bytes=size_bytes(value["packages_limit"]) or 0,
         proxies=proxies_from(value["proxies"]),
         keyrings=tuple(Path(one) for one in value["keyrings"]),
-        cpus=value["cpus"],
-        connections=value["connections"],
+        cpus=None if value["cpus"] is None else int(value["cpus"]),
+        connections=int(value["connections"]),
         bandwidth_limit_bytes=None if bandwidth is None else size_bytes(bandwidth),
         redirects=tuple(value["redirects"]),
         log_file=value["log_file"],

@@ -20,7 +20,8 @@ from fuel_image.progress import Step, step
 from fuel_image.record import Record, Recorded, url_of
 
 _CHUNK_BYTES = 1 << 20
-_LONGEST_BYTES = 1 << 50
+_LARGER_BYTES = 1 << 30
+"""How much more than it should be is read, to tell how large it is: what a stranger serves may have no end."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _looked_at(image: Recorded, base: str, transport: Transport, reading: Step, 
         return Finding(image, (f"{image.filename} in {image.container} is nothing that can be checked",))
     try:
         with transport.opened(urljoin(base, quote(image.filename)), 0) as body:
-            stream = _Summed(body.chunks(_LONGEST_BYTES), reading, stopped)
+            stream = _Summed(body.chunks(image.size_bytes + _LARGER_BYTES), reading, stopped)
             return Finding(image, tuple(_differences(image, stream)))
     except Failure as error:
         return Finding(image, (str(error),))
@@ -84,14 +85,17 @@ def _differences(image: Recorded, stream: _Summed) -> Iterator[str]:
             # A chunk of a file may unpack to gigabytes, of zeros for one.
             while not stream.stopped.is_set() and (chunk := content.read(_CHUNK_BYTES)):
                 unpacked.take(chunk)
+                if unpacked.size_bytes > image.raw_size_bytes + _LARGER_BYTES:
+                    failed = f"the image in it is larger than {image.raw_size_bytes:,} bytes"
+                    break
     except UNPACKING_ERRORS as error:
-        failed = str(error) or type(error).__name__
+        failed = f"it cannot be unpacked: {str(error) or type(error).__name__}"
     while stream.read(_CHUNK_BYTES):
         pass
     packed = stream.running.sums()
     yield from _unlike(packed, image.size_bytes, image.md5, image.sha256, "it")
     if failed:
-        yield f"it cannot be unpacked: {failed}"
+        yield failed
     else:
         yield from _unlike(unpacked.sums(), image.raw_size_bytes, image.raw_md5, image.raw_sha256, "the image in it")
 

@@ -41,15 +41,15 @@ class Sums:
 
 
 class Running:
-    """The sums of a stream so far."""
+    """The sums of a stream so far, and its size."""
 
     def __init__(self) -> None:
-        self._size_bytes = 0
+        self.size_bytes = 0
         self._hashes: tuple[_Hash, _Hash] = (hashlib.md5(usedforsecurity=False), hashlib.sha256())
 
     def tasks(self, chunk: bytes) -> list[Callable[[], None]]:
         """Return what takes in *chunk*, to be run in any order, and at once if one likes."""
-        self._size_bytes += len(chunk)
+        self.size_bytes += len(chunk)
         return [functools.partial(one.update, chunk) for one in self._hashes]
 
     def take(self, chunk: bytes) -> None:
@@ -60,7 +60,7 @@ class Running:
     def sums(self) -> Sums:
         """Return the sums of what was taken in."""
         md5, sha256 = self._hashes
-        return Sums(self._size_bytes, md5.hexdigest(), sha256.hexdigest())
+        return Sums(self.size_bytes, md5.hexdigest(), sha256.hexdigest())
 
 
 class _Summed:

@@ -51,7 +51,7 @@ def test_ours() -> None:
         ("a: [\n", "while parsing"),
         ("os: {}\n", "it lacks 'name'"),
         (FUEL_AGENT.replace("container_name", "name"), "it lacks 'container_name'"),
-        (FUEL_AGENT.replace("558628807", "many"), "invalid literal"),
+        (FUEL_AGENT.replace("558628807", "many"), "no number"),
         (yaml.safe_dump(OURS), "cut short"),
         # What the first program of this name wrote, in March 2015.
         ("- /: {md5: a, size: 1, filename: x, container: gzip, format: ext4}\n- repos: []\n", "it is no mapping"),

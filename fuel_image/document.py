@@ -7,7 +7,9 @@ says of it, in words of our own, with the path of every problem. What the values
 
 from __future__ import annotations
 
+import collections
 import difflib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +25,10 @@ SETTINGS = "settings.schema.json"
 _SECRETS = {"root_password", "hashed_root_password", "key", "proxies"}
 """Keys whose values are never shown."""
 _LONGEST_SHOWN = 60
+LIMIT_BYTES = 16 << 20
+"""How long a request may be."""
+MOST_PROBLEMS = 1000
+"""How many problems of a kind are looked for: who reads so many has seen the pattern."""
 
 
 def schema_text(name: str) -> str:
@@ -45,8 +51,8 @@ class _Object(dict[str, Any]):
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
     made = _Object(pairs)
     if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        made.repeated = tuple(sorted({key for key in keys if keys.count(key) > 1}))
+        counts = collections.Counter(key for key, _ in pairs)
+        made.repeated = tuple(sorted(key for key, count in counts.items() if count > 1))
     return made
 
 
@@ -56,6 +62,8 @@ def _no_constant(name: str) -> None:
 
 def load(text: str) -> tuple[Any, list[Problem]]:
     """Return the document and its repeated keys. Raises RequestError with line and column for what is no JSON."""
+    if len(text) > LIMIT_BYTES:
+        raise RequestError([Problem("$", f"longer than {LIMIT_BYTES >> 20} MiB")])
     try:
         document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -63,7 +71,7 @@ def load(text: str) -> tuple[Any, list[Problem]]:
         raise RequestError([Problem("$", f"not JSON: {error.msg} at {place}")]) from None
     except ValueError as error:
         raise RequestError([Problem("$", f"not JSON: {error}")]) from None
-    return document, list(_repeated_keys(document, "$"))
+    return document, list(itertools.islice(_repeated_keys(document, "$"), MOST_PROBLEMS))
 
 
 def _repeated_keys(value: Any, path: str) -> Iterator[Problem]:
@@ -117,7 +125,7 @@ def unknown_keys(value: Any, rule: Mapping[str, Any], path: str) -> Iterator[tup
 
 def shape_problems(document: Any, rule: Mapping[str, Any]) -> list[Problem]:
     """Check against a schema, in words of our own."""
-    errors = jsonschema.Draft7Validator(rule).iter_errors(document)
+    errors = itertools.islice(jsonschema.Draft7Validator(rule).iter_errors(document), MOST_PROBLEMS)
     problems = []
     for error in sorted(errors, key=lambda error: [str(part) for part in error.absolute_path]):
         path = "$"

@@ -16,6 +16,7 @@ EXIT_FAILED = 1
 EXIT_BAD_REQUEST = 2
 EXIT_HOST_UNABLE = 3
 
+_MOST_SHOWN = 100
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 
 
@@ -26,7 +27,10 @@ def redact(text: str) -> str:
 
 def _listed(subject: str, problems: Sequence[Problem]) -> str:
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return "\n".join([f"{subject} has {count}:", *(f"  {problem}" for problem in problems)])
+    shown = [f"  {problem}" for problem in problems[:_MOST_SHOWN]]
+    if len(problems) > _MOST_SHOWN:
+        shown.append(f"  and {len(problems) - _MOST_SHOWN} more")
+    return "\n".join([f"{subject} has {count}:", *shown])
 
 
 class FuelImageError(Exception):

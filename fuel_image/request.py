@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -19,7 +21,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from fuel_image.document import REQUEST, child, load, odd_strings, schema, shape_problems, shown, unknown_keys
+from fuel_image.document import (
+    MOST_PROBLEMS,
+    REQUEST,
+    child,
+    load,
+    odd_strings,
+    schema,
+    shape_problems,
+    shown,
+    unknown_keys,
+)
 from fuel_image.errors import Problem, RequestError, redact
 from fuel_image.images.filesystems import FILESYSTEMS
 from fuel_image.sizes import size_bytes
@@ -32,6 +44,7 @@ _CRYPT = re.compile(r"\$[0-9a-z]{1,4}\$[^:\s]+|[!*][^:\s]*|[./0-9A-Za-z]{13}")
 _SHARE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*%")
 _PIN_LIMIT = 32767  # apt keeps priorities in a short
 _DEFAULT_RESERVE_BYTES = 64 << 20
+_LARGEST_RESERVE = (8 << 40, 100.0)  # bytes, share of the content: what is larger no node has room for
 _PASSWORD_ROUNDS = 200_000
 _LONGEST_NAME_BYTES = 200  # with what is added to it while it is worked on, a file system takes 255
 
@@ -131,16 +144,17 @@ def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | N
 
 def _parse(text: str, strict: bool, environment: Mapping[str, str]) -> Request:
     document, problems = load(text)
-    unknown = [Problem(path, message) for path, message in unknown_keys(document, schema(REQUEST), "$")]
+    found = itertools.islice(unknown_keys(document, schema(REQUEST), "$"), MOST_PROBLEMS)
+    unknown = [Problem(path, message) for path, message in found]
     if strict:
         problems += unknown
     else:
         for problem in unknown:
             LOG.info("ignoring %s", problem)
     problems += shape_problems(document, schema(REQUEST))
-    problems += odd_strings(document, "$")
+    problems += itertools.islice(odd_strings(document, "$"), MOST_PROBLEMS)
     if not problems:
-        problems += list(_meaning_problems(document))
+        problems += itertools.islice(_meaning_problems(document), MOST_PROBLEMS)
     epoch, epoch_problems = _epoch(document, environment)
     problems += epoch_problems
     if problems:
@@ -171,7 +185,7 @@ def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
 def proxy_problems(proxies: dict[str, Any]) -> Iterator[Problem]:
     """Find what is wrong with proxies, here or in the site's configuration."""
     for scheme, proxy in proxies.get("protocols", {}).items():
-        if urlsplit_or_none(proxy) is None:
+        if not isinstance(proxy, str) or urlsplit_or_none(proxy) is None:  # of a scheme that the schema does not know
             yield Problem(f"$.proxies.protocols.{scheme}", "is not a URL such as http://proxy.example.org:3128")
 
 
@@ -249,10 +263,10 @@ def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
 
 def _reserve(value: Any) -> Reserve | None:
     share = _SHARE.fullmatch(str(value).strip())
-    if share is not None:
-        return Reserve(0, float(share[1]) / 100)
-    size = size_bytes(value)
-    return None if size is None else Reserve(size)
+    reserve = Reserve(size_bytes(value) or 0) if share is None else Reserve(0, float(share[1]) / 100)
+    largest_bytes, largest_share = _LARGEST_RESERVE
+    known = share is not None or size_bytes(value) is not None
+    return reserve if known and reserve.size_bytes <= largest_bytes and reserve.share <= largest_share else None
 
 
 def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, list[Problem]]:
@@ -260,7 +274,7 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
     asked = document.get("source_date_epoch") if isinstance(document, dict) else None
     inherited = environment.get("SOURCE_DATE_EPOCH", "")
     if asked is not None or not inherited:
-        return int(asked) if isinstance(asked, (int, float)) else None, []
+        return int(asked) if isinstance(asked, (int, float)) and math.isfinite(asked) else None, []
     if not re.fullmatch("[0-9]{1,10}", inherited) or int(inherited) > 0xFFFFFFFF:
         return None, [Problem("SOURCE_DATE_EPOCH", f"{shown(inherited)} in the environment is not a number of seconds")]
     return int(inherited), []

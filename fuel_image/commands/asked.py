@@ -10,9 +10,11 @@ import dataclasses
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from fuel_image import log, plan, request, settings
+from fuel_image.document import LIMIT_BYTES
 from fuel_image.errors import Problem, RequestError
 from fuel_image.plan import Plan
 from fuel_image.request import Proxies, Request
@@ -81,7 +83,8 @@ def _text(given: str) -> str:
         return given
     path = given[1:] if given.startswith("@") else given
     try:
-        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
+            content = file.read(LIMIT_BYTES + 1)
     except (OSError, ValueError, AttributeError) as error:  # a NUL in the path; a standard input that is closed
         message = f"neither JSON text nor a file that can be read: {given[:80]} ({getattr(error, 'strerror', error)})"
         raise RequestError([Problem("REQUEST", message)]) from None

@@ -5,9 +5,10 @@ Owns the making of damaged samples: random bytes fail at the first check, and pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from functools import reduce
-from typing import Callable
+from typing import Any, Callable
 
 from hypothesis import strategies as st
 
@@ -65,3 +66,98 @@ def nearly_text(*samples: str, odd: Sequence[str] = ()) -> st.SearchStrategy[str
     """Give the same as text, as readers decode what comes from outside."""
     words = [word.encode() for word in odd]
     return nearly(*(sample.encode() for sample in samples), odd=words).map(lambda one: one.decode("utf-8", "replace"))
+
+
+ODD_VALUES: Sequence[Any] = (
+    *(
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1 << 40,
+        10**18,
+        10**400,
+        0.5,
+        1e300,
+        float("inf"),
+        "",
+        " ",
+        "/",
+        "..",
+        "a\nb",
+        "\x1b[2J",
+    ),
+    *(
+        "\ud800",
+        "é",
+        "9" * 30,
+        "1" * 5000,
+        "99999999TiB",
+        "1e9",
+        "5%",
+        "http://",
+        "http://[",
+        "file:",
+        "https://a:b@c:x/",
+    ),
+    *(
+        [],
+        [[]],
+        {},
+        {"": None},
+        [None],
+        ["a"],
+        {"a": {"b": []}},
+        "a" * 300,
+        "2001-01-01",
+        "//a",
+        "/a/../b",
+        "http://h:99999/",
+    ),
+)
+
+
+def nearly_document(document: Any) -> st.SearchStrategy[Any]:
+    """Give a document in which up to four values are gone, odd, elsewhere or under another key."""
+    change = st.tuples(st.integers(0, _FAR), st.sampled_from(("gone", "odd", "twice", "renamed")), _values())
+    return st.lists(change, max_size=4).map(lambda changes: reduce(_changed, changes, copy.deepcopy(document)))
+
+
+def _values() -> st.SearchStrategy[Any]:
+    scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8))
+    return st.one_of(
+        st.sampled_from(ODD_VALUES),
+        st.recursive(
+            scalars,
+            lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3),
+            max_leaves=6,
+        ),
+    )
+
+
+def _changed(document: Any, change: tuple[int, str, Any]) -> Any:
+    number, what, value = copy.deepcopy(change)  # or changes to it would be there in the next example
+    places = list(_places(document))
+    if not places:
+        return value
+    holder, key = places[number % len(places)]
+    if what == "gone":
+        del holder[key]
+    elif what == "odd":
+        holder[key] = value
+    elif isinstance(holder, list):
+        holder.append(holder[key])
+    elif what == "renamed":
+        holder[f"{key}s"] = holder.pop(key)
+    else:
+        holder[f"{key} "] = copy.deepcopy(holder[key])
+    return document
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Give every container in a document with each of its keys."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield value, key
+        yield from _places(item)

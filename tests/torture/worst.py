@@ -9,18 +9,27 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
-from fuel_image import request
+import zstandard
+
+from fuel_image import record, request, settings, verify
 from fuel_image.archive import release, signature
 from fuel_image.archive.packages import Index
+from fuel_image.commands import asked
 from fuel_image.errors import FuelImageError
+from fuel_image.progress import Step
+from fuel_image.record import Recorded
 
 DIGEST = "5f7ee1f6ac3d5ff0c3bcd0e4e6c1a2c3" * 2
 STANZA = f"Package: a\nVersion: 1\nArchitecture: all\nFilename: a.deb\nSize: 1\nSHA256: {DIGEST}\n"
+IMAGE = {"uri": "http://127.0.0.1/a.img", "format": "ext4", "container": "raw"}
+REPOSITORY = {"uri": "http://mirror.example.org/ubuntu", "suite": "noble", "section": "main"}
+BOMB = "a: &a [x]\n" + "".join(f"{b}: &{b} [{f'*{a},' * 9}]\n" for a, b in zip("abcdefghi", "bcdefghij"))
 UNDERSTOOD = "understood"
 
 
@@ -42,8 +51,16 @@ def _index(*parts: str) -> Index:
     return Index(lambda: text, DIGEST, 0, "an index")
 
 
-def _request(text: str) -> Callable[[], Any]:
-    return lambda: request.parse(text, environment={})
+def _image_of_zeros() -> None:
+    content = zstandard.compress(bytes(64 << 20)) * (1 << 14)
+    image = Recorded("a", len(content), "", None, "zstd", 10, "", None, "ext4", "/")
+    stream = verify._Summed(iter([content]), Step("verifying"), threading.Event())
+    raise FuelImageError("; ".join(verify._differences(image, stream)))
+
+
+def _request(document: Mapping[str, Any]) -> Any:
+    whole = {"image_data": {"/": IMAGE}, "output": "/srv", "repos": [REPOSITORY], "codename": "noble", **document}
+    return request.parse(json.dumps(whole), environment={})
 
 
 KEY_BEGINS = b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
@@ -80,6 +97,40 @@ WORST: Mapping[str, Worst] = {
         lambda: list(_index("Package: a\n\n" * 3_000_000).named("a")), "more than 2,000,000 packages"
     ),
     "an index without an end of lines": Worst(lambda: list(_index("Package: ", "a" * 100_000_000).names())),
+    "a request with 100,000 unknown keys": Worst(lambda: _request({f"k{n}": n for n in range(100_000)})),
+    "a request with 100,000 wrong repositories": Worst(
+        lambda: _request({"repos": [{}] * 100_000}), "the request has 1000 problems"
+    ),
+    "a request with a key 100,000 times": Worst(
+        lambda: request.parse('{"a":1' + ',"a":1' * 100_000 + "}", environment={}), "given more than once"
+    ),
+    "a request with 100,000 keys, one of them twice": Worst(
+        lambda: request.parse(json.dumps({str(n): n for n in range(100_000)})[:-1] + ',"1":1}', environment={}),
+        "given more than once",
+    ),
+    "a request nested 100,000 deep": Worst(
+        lambda: request.parse('{"repos":' + "[" * 100_000, environment={}), "nested too deeply"
+    ),
+    "a request of 16 MB of brackets": Worst(
+        lambda: request.parse("[" + "[]," * 5_000_000 + "[]]", environment={}), "must be an object", 1024
+    ),
+    "a request without an end": Worst(
+        lambda: request.parse(asked._text("/dev/zero"), environment={}), "longer than 16 MiB"
+    ),
+    "a configuration without an end": Worst(
+        lambda: settings.effective(Path("/dev/zero"), {}), "longer than 1,048,576 bytes"
+    ),
+    "a record without an end": Worst(lambda: record.read(Path("/dev/zero")), "it is too long"),
+    "a request for a reserve of a ronnabyte": Worst(
+        lambda: _request({"image_data": {"/": {**IMAGE, "reserve": "999999999999999TiB"}}}), "is no size"
+    ),
+    "a published image of a terabyte of zeros": Worst(_image_of_zeros, "the image in it is larger than 10 bytes"),
+    "a record nested 100,000 deep": Worst(lambda: record.parse("[" * 100_000), "nested too deeply"),
+    "a record of aliases of aliases": Worst(lambda: record.parse(BOMB + "packages: [*j]\n"), "aliases are not taken"),
+    "a record of 16 MB of values": Worst(lambda: record.parse("- a\n" * 4_000_000), "more than 1,000,000 values"),
+    "a record with a number of a million digits": Worst(
+        lambda: record.parse("a: 1" + ":1" * 500_000), "is in no quotes"
+    ),
     "a key of nothing but beginnings": Worst(lambda: signature._binary(KEY_BEGINS * 30_000), "its armor is damaged"),
     "a key of nothing but headers": Worst(lambda: signature._binary(KEY_BEGINS + b"A:\n" * 300_000), "is damaged"),
     "a key of nothing but checksums": Worst(

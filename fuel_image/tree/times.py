@@ -1,7 +1,7 @@
 """The times of a tree's files.
 
 Owns the rule which time stamps a build may leave: those that packages ship stay, those that the build made are replaced
-(reproducible-builds.org/specs/source-date-epoch).
+(reproducible-builds.org/specs/source-date-epoch). All are whole seconds, as in packages: mke2fs keeps no parts of one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 
 from fuel_image.tree.root import Tree
+
+_NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Times:
 
 
 def settle(tree: Tree, times: Times) -> None:
-    """Replace every time stamp that a build made."""
-    stamps = (times.instead, times.instead)
+    """Replace every time stamp that a build made, and the parts of a second of the others."""
     for directory, names, files in os.walk(tree.changed, topdown=False):
         inside = os.path.join(tree.path, os.path.relpath(directory, tree.changed))
         for path in [*(os.path.join(inside, name) for name in (*files, *names)), inside]:
             with contextlib.suppress(FileNotFoundError):  # an overlay notes in its upper directory what is removed
-                if os.lstat(path).st_mtime > times.newer_than:
-                    os.utime(path, stamps, follow_symlinks=False)
+                seconds, rest = divmod(os.lstat(path).st_mtime_ns, _NANOSECONDS)
+                made = (seconds, rest) > (times.newer_than, 0)
+                if made or rest:
+                    stamp = times.instead if made else seconds
+                    os.utime(path, (stamp, stamp), follow_symlinks=False)

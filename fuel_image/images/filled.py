@@ -63,7 +63,8 @@ def make(
 def _copy(top: Path, image: Path, mountpoint: Path, kind: str) -> None:
     with loop_device(image, read_only=False) as device, mounted(str(device), mountpoint, kind, kernel.MS_NOATIME):
         doing = f"copying the tree into a {kind} file system"
-        run("cp", "--archive", "--no-target-directory", top, mountpoint, doing=doing)
+        # --archive alone says nothing of attributes that it cannot set.
+        run("cp", "--archive", "--preserve=xattr", "--no-target-directory", top, mountpoint, doing=doing)
 
 
 def _blank(image: Path, size_bytes: int) -> None:

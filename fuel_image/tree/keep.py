@@ -31,7 +31,9 @@ def keep(tree: Tree, directory: Path) -> None:
     new = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         with step(f"Copying the tree to {directory}"):
-            run("cp", "-a", "--reflink=auto", f"{tree.path}/.", new, doing=f"copying the tree to {directory}")
+            # --archive alone says nothing of attributes that it cannot set.
+            options = ("--archive", "--preserve=xattr", "--reflink=auto")
+            run("cp", *options, f"{tree.path}/.", new, doing=f"copying the tree to {directory}")
         os.rename(new, directory)
     except BaseException:
         remove_tree(new)

@@ -106,7 +106,7 @@ def _make_one(
             reserve_bytes=reserve_bytes, linux=plan.suite.linux,
         )  # fmt: skip
     with together(1) as beside:  # to stop would be to stop the other images' programs too
-        beside.start(check.check, image, asked.format, source.inventory)
+        beside.start(check.check, image, asked.format, source.inventory, source.top)
         raw, packed = _written(image, asked.container, out, making, stopped)
     image.unlink()
     return Artifact(

@@ -1,14 +1,16 @@
 """The check of a finished file system.
 
 Owns the last look before an image may be published: attached read-only, it must satisfy its own fsck, mount, and hold
-exactly the tree that it was made from. It must not repair anything.
+exactly the tree that it was made from: every path with all that is known of it and, byte by byte, every file. It must
+not repair anything.
 """
 
 from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fuel_image.errors import BuildError
@@ -29,8 +31,11 @@ _OWN_DIRECTORY = "lost+found"
 _SHOWN = 5
 
 
-def check(image: Path, kind: str, wanted: Inventory) -> None:
-    """Raise BuildError or CommandError unless *image* is a sound file system of *kind* that holds *wanted*."""
+def check(image: Path, kind: str, wanted: Inventory, view: Path) -> None:
+    """Raise BuildError or CommandError unless *image* is a sound file system of *kind* that holds *wanted*.
+
+    What files contain is compared with the *view* that *wanted* is the inventory of.
+    """
     mountpoint = image.with_suffix(".check")
     mountpoint.mkdir()
     with loop_device(image, read_only=True) as device:
@@ -47,31 +52,42 @@ def check(image: Path, kind: str, wanted: Inventory) -> None:
             )
         options = FILESYSTEMS[kind].mount_options
         with mounted(str(device), mountpoint, kind, kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID, options):
-            _compare(image.name, wanted, _entries(mountpoint, image.with_suffix(".entries")))
+            _compare(image.name, wanted, _found(mountpoint, view, image.with_suffix(".found")))
     mountpoint.rmdir()
 
 
-def _entries(mountpoint: Path, file: Path) -> Mapping[str, Entry]:
-    """Take the inventory in a process of its own: a thread would hold up the compressor's, which runs meanwhile."""
+@dataclass(frozen=True)
+class _Found:
+    """What a mounted file system holds, and in which files its content is not that of the view."""
+
+    entries: Mapping[str, Entry]
+    links: frozenset[tuple[str, ...]]
+    differing: Sequence[str]
+
+
+def _found(mountpoint: Path, view: Path, file: Path) -> _Found:
     run(
-        *(sys.executable, "-m", "fuel_image.images.contents", mountpoint, file),
+        *(sys.executable, "-m", "fuel_image.images.likeness", mountpoint, view, file),
         doing=f"looking at what {mountpoint.stem} holds",
         env={"PYTHONPATH": PACKAGE_PARENT},
     )
-    with file.open("rb") as entries:
-        found = pickle.load(entries)
+    with file.open("rb") as answer:
+        entries, links, differing = pickle.load(answer)
     file.unlink()
-    return {path: Entry(*fields) for path, fields in found.items()}
+    return _Found({path: Entry(*fields) for path, fields in entries.items()}, links, differing)
 
 
-def _compare(name: str, wanted: Inventory, found: Mapping[str, Entry]) -> None:
-    extra = found.keys() - wanted.entries.keys() - {_OWN_DIRECTORY}
-    missing = wanted.entries.keys() - found.keys()
-    both = wanted.entries.keys() & found.keys()
-    other = {path for path in both if wanted.entries[path] != found[path]}
+def _compare(name: str, wanted: Inventory, found: _Found) -> None:
+    extra = found.entries.keys() - wanted.entries.keys() - {_OWN_DIRECTORY}
+    missing = wanted.entries.keys() - found.entries.keys()
+    both = wanted.entries.keys() & found.entries.keys()
+    other = {path for path in both if wanted.entries[path] != found.entries[path]}
     problems = [f"{path} is missing" for path in sorted(missing)]
     problems += [f"{path} is not in the tree" for path in sorted(extra)]
-    problems += [f"{path} is {found[path]}, not {wanted.entries[path]}" for path in sorted(other)]
+    problems += [f"{path} is {found.entries[path]}, not {wanted.entries[path]}" for path in sorted(other)]
+    problems += found.differing
+    problems += [f"{' and '.join(paths)} are not one file" for paths in sorted(wanted.links - found.links)]
+    problems += [f"{' and '.join(paths)} are one file" for paths in sorted(found.links - wanted.links)]
     if problems:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         raise BuildError(f"checking {name}: it is not the tree: {'; '.join(problems[:_SHOWN])}{more}")

@@ -6,11 +6,10 @@ directories; and the inventory of a view, from which sizes are computed and agai
 
 from __future__ import annotations
 
+import errno
 import os
-import pickle
 import shutil
 import stat
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,25 +22,29 @@ from fuel_image.host.mounts import bound
 class Entry(NamedTuple):
     """One path of a view: what a check compares. *detail* is a file's size, a link's target or a device's number.
 
-    A tuple, for there are as many as files: making them is most of the time that an inventory takes.
+    *attributes* are the extended ones, among them ACLs and capabilities, by name. A tuple, for there are as many as
+    files: making them is most of the time that an inventory takes.
     """
 
     mode: int
     uid: int
     gid: int
-    mtime: int
+    mtime_ns: int
     detail: object
+    attributes: tuple[tuple[str, bytes], ...]
 
 
 @dataclass(frozen=True)
 class Inventory:
     """A view's entries by path relative to its root (``.``), and how much room its inodes take, in bytes.
 
-    *file_bytes* holds the allocated size of each file (hard links once), *directory_bytes* that of the names in each
-    directory, *long_links* counts the symbolic links that do not fit into an inode.
+    *links* are the sets of paths that are one inode. *file_bytes* holds the allocated size of each file (hard links
+    once), *directory_bytes* that of the names in each directory, *long_links* counts the symbolic links that do not
+    fit into an inode.
     """
 
     entries: Mapping[str, Entry]
+    links: frozenset[tuple[str, ...]]
     inodes: int
     file_bytes: Sequence[int]
     directory_bytes: Sequence[int]
@@ -50,6 +53,8 @@ class Inventory:
 
 _INLINE_LINK_BYTES = 59  # ext2fs: i_block, less a NUL
 _NAME_OVERHEAD_BYTES = 8  # struct ext2_dir_entry without its name
+_NOT_STORED = ("security.selinux", "trusted.SGI_ACL_")
+"""Attributes that a kernel answers whether they are stored or not; xfs tells ACLs twice."""
 
 
 @contextmanager
@@ -79,7 +84,8 @@ def view(root: Path, mount: str, mounts: Sequence[str], workspace: Path) -> Iter
 def take(top: Path) -> Inventory:
     """Walk a view and take its inventory."""
     entries = {".": _entry(os.fspath(top), os.lstat(top))}
-    seen: set[int] = set()
+    seen: set[tuple[int, int]] = set()  # an overlay shows inodes of several file systems
+    names_of: dict[tuple[int, int], list[str]] = {}
     file_bytes: list[int] = []
     directory_bytes: list[int] = []
     long_links = 0
@@ -93,18 +99,22 @@ def take(top: Path) -> Inventory:
                 # A scandir entry's own stat does not cross onto what is mounted there; os.lstat does.
                 found = os.lstat(item.path) if item.is_dir(follow_symlinks=False) else item.stat(follow_symlinks=False)
                 entries[path] = entry = _entry(item.path, found)
+                inode = found.st_dev, found.st_ino
                 names += _NAME_OVERHEAD_BYTES + (len(os.fsencode(item.name)) + 3 & ~3)
                 if stat.S_ISDIR(found.st_mode):
                     waiting.append(f"{path}/")
-                elif found.st_nlink > 1 and found.st_ino in seen:
+                elif found.st_nlink > 1:
+                    names_of.setdefault(inode, []).append(path)
+                if inode in seen:
                     continue
-                elif stat.S_ISREG(found.st_mode):
+                if stat.S_ISREG(found.st_mode):
                     file_bytes.append(min(found.st_size, found.st_blocks * 512))
                 elif stat.S_ISLNK(found.st_mode) and len(os.fsencode(str(entry.detail))) > _INLINE_LINK_BYTES:
                     long_links += 1
-                seen.add(found.st_ino)
+                seen.add(inode)
         directory_bytes.append(names)
-    return Inventory(entries, len(seen) + 1, file_bytes, directory_bytes, long_links)
+    links = frozenset(tuple(sorted(paths)) for paths in names_of.values() if len(paths) > 1)
+    return Inventory(entries, links, len(seen) + 1, file_bytes, directory_bytes, long_links)
 
 
 def _entry(path: str, found: os.stat_result) -> Entry:
@@ -115,15 +125,15 @@ def _entry(path: str, found: os.stat_result) -> Entry:
         detail = os.readlink(path)
     elif stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         detail = found.st_rdev
-    return Entry(found.st_mode, found.st_uid, found.st_gid, int(found.st_mtime), detail)
+    return Entry(found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, detail, _attributes(path))
 
 
-def main(arguments: list[str]) -> int:
-    """Take the inventory of the view at ``arguments[0]`` and leave its entries in the file ``arguments[1]``."""
-    with open(arguments[1], "wb") as out:
-        pickle.dump({path: tuple(entry) for path, entry in take(Path(arguments[0])).entries.items()}, out)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+def _attributes(path: str) -> tuple[tuple[str, bytes], ...]:
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return ()
+        raise
+    stored = sorted(name for name in names if not name.startswith(_NOT_STORED))
+    return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in stored)

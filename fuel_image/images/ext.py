@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuel_image.errors import BuildError, CommandError
+from fuel_image.errors import CommandError
 from fuel_image.host.command import run
-from fuel_image.images.contents import Entry, Inventory
+from fuel_image.images import inodes
+from fuel_image.images.contents import Inventory
 
 BLOCK_BYTES = 4096
 _BLOCKS_PER_GROUP = 8 * BLOCK_BYTES
@@ -23,13 +24,13 @@ _POINTERS_PER_BLOCK = BLOCK_BYTES // 4
 _DIRECT_BLOCKS = 12
 _GROWS_TO_BLOCKS = (8 << 40) // BLOCK_BYTES
 """A node may grow the file system to 8 TiB; group descriptors for that are reserved (LP1459665)."""
-_FIRST_INODE = 11
-_ROOT_INODE = 2
 _LARGE_BYTES = 256 << 20
 _LARGE_JOURNAL_BYTES = 64 << 20
 _SMALL_JOURNAL_BYTES = 8 << 20
 _ATTEMPTS = 4
 _GROWTH = 1.15
+_TOO_SMALL = ("Could not allocate", "No space", "journal size too big")
+"""What mke2fs says when the size does not do."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,11 @@ def make(
             _mke2fs(image, top, size, features, label, uuid, epoch)
             break
         except CommandError as error:
-            full = any("Could not allocate" in line or "No space" in line for line in error.tail)
+            full = any(said in line for said in _TOO_SMALL for line in error.tail)
             if not full or attempt + 1 == _ATTEMPTS:
                 raise
             reserve_bytes += 64 << 20
-    _settle_inodes(image, inventory.entries["."], epoch)
+    inodes.settle(image, inventory, epoch)
 
 
 def _mke2fs(
@@ -152,41 +153,5 @@ def _mke2fs(
         image,
         str(size.blocks),
         doing=f"making the file system {image.name}",
-        env=_environment(epoch),
+        env=inodes.environment(epoch),
     )
-
-
-def _environment(epoch: int) -> dict[str, str]:
-    """Keep the host's mke2fs.conf out, and fake the time (before e2fsprogs 1.47.1 only the second variable does)."""
-    return {"MKE2FS_CONFIG": "/dev/null", "E2FSPROGS_FAKE_TIME": str(max(epoch, 1)), "SOURCE_DATE_EPOCH": str(epoch)}
-
-
-def _settle_inodes(image: Path, top: Entry, epoch: int) -> None:
-    """Set what mke2fs -d gets wrong: times that nobody can set in the tree, and the root directory's attributes.
-
-    It takes change and access times from the tree, where they cannot be set, and makes the root directory itself: of
-    the mode 0755, root's, and of the present time.
-
-    mke2fs numbers the inodes without a gap, so that the used ones are known from their count.
-    """
-    summary = run("dumpe2fs", "-h", image, doing="reading a superblock", want_output=True).text
-    fields = dict(line.split(":", 1) for line in summary.splitlines() if ":" in line)
-    try:
-        used = int(fields["Inode count"]) - int(fields["Free inodes"])
-    except (KeyError, ValueError) as error:
-        raise BuildError(f"reading the superblock of {image.name}: dumpe2fs said no inode count") from error
-    lines = [
-        f"set_inode_field <{inode}> {name} @{epoch}"
-        for inode in (_ROOT_INODE, *range(_FIRST_INODE, used + 1))
-        for name in ("ctime", "atime")
-    ]
-    lines += [
-        f"set_inode_field <{_ROOT_INODE}> mode 0{top.mode:o}",
-        f"set_inode_field <{_ROOT_INODE}> uid {top.uid}",
-        f"set_inode_field <{_ROOT_INODE}> gid {top.gid}",
-        f"set_inode_field <{_ROOT_INODE}> mtime @{top.mtime}",
-    ]
-    commands = image.with_suffix(".inodes")
-    commands.write_text("\n".join(lines) + "\n", encoding="ascii")
-    run("debugfs", "-w", "-f", commands, image, doing="setting the times of a file system", env=_environment(epoch))
-    commands.unlink()

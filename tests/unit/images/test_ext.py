@@ -13,7 +13,7 @@ EXT4 = FILESYSTEMS["ext4"].modern_features
 
 
 def inventory(files: list[int]) -> Inventory:
-    return Inventory({}, len(files) + 1, files, [100], 0)
+    return Inventory({}, frozenset(), len(files) + 1, files, [100], 0)
 
 
 def test_an_empty_tree_takes_little() -> None:

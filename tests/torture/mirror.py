@@ -27,7 +27,7 @@ from fuel_image.progress import step
 from tests.integration.conftest import Request, sample
 from tests.integration.repository import Signer
 
-EXTRA = ("hello", "libeatmydata1", "libcap2-bin")
+EXTRA = ("hello", "libeatmydata1", "libcap2-bin", "acl", "attr")
 """What a request may ask for beside the base system."""
 
 

@@ -20,7 +20,8 @@ from fuel_image.archive.fetch import Fetcher, Limits
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
-from fuel_image.archive.trust import Answer
+from fuel_image.archive.seen import Seen
+from fuel_image.archive.trust import Answer, Inquiry
 from fuel_image.host import preflight
 from fuel_image.host.files import keep_newest
 from fuel_image.host.turns import turn
@@ -39,9 +40,9 @@ from fuel_image.tree.installed import Installed
 from fuel_image.tree.layers import Store
 from fuel_image.tree.times import Times
 
-LAYERS, POOL, _CHOICES, _APT = "layers", "pool", "choices", "apt"
+LAYERS, POOL, _CHOICES, _APT, _SEEN = "layers", "pool", "choices", "apt", "seen"
 """What the cache directory holds."""
-_KEPT_FILES = {_CHOICES: 1000, _APT: 4}
+_KEPT_FILES = {_CHOICES: 1000, _APT: 4, _SEEN: 1000}
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
         stack.enter_context(turn(settings.work_dir, request.metadata_path))
         fetcher = stack.enter_context(_fetcher(request, settings))
         work = stack.enter_context(workspace(settings.work_dir))
-        answers, already = _asked(request, options, fetcher, work)
+        inquiry = Inquiry(fetcher, work, Seen(settings.cache_dir / _SEEN))
+        answers, already = _asked(request, options, inquiry)
         if already is not None:
             return already
         preflight.check_directories((settings.work_dir, settings.cache_dir, request.output))
         store = Store(settings.cache_dir / LAYERS, use=options.use_cache)
-        means, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
+        means, wishes = _ready(plan, settings, options, inquiry, store, answers)
         reached(Milestone.SHIPPING)
         whole = stack.enter_context(stages.filled(means, wishes))
         reached(Milestone.INSTALLED)
@@ -117,8 +119,9 @@ def explain(plan: Plan, settings: Settings) -> tuple[str, ...]:
     request, options = plan.request, Options()
     store = Explainer(settings.cache_dir / LAYERS)
     with _fetcher(request, settings) as fetcher, workspace(settings.work_dir) as work:
-        answers = trust.ask_all(request.repositories, fetcher, work)
-        means, wishes = _ready(plan, settings, options, fetcher, store, answers, work)
+        inquiry = Inquiry(fetcher, work, Seen(settings.cache_dir / _SEEN))
+        answers = trust.ask_all(request.repositories, inquiry)
+        means, wishes = _ready(plan, settings, options, inquiry, store, answers)
         with contextlib.suppress(Unkept), stages.filled(means, wishes):
             pass
     return tuple(store.lines)
@@ -145,31 +148,29 @@ def _ready(
     plan: Plan,
     settings: Settings,
     options: Options,
-    fetcher: Fetcher,
+    inquiry: Inquiry,
     store: Store,
     answers: Sequence[Answer],
-    work: Path,
 ) -> tuple[Means, tuple[str, ...]]:
     """Open the repositories; return what every stage needs, and the packages that are wished for."""
     choices = Choices(settings.cache_dir / _CHOICES, use=options.use_cache)
     with step("Opening the repositories") as fetching:
-        repositories = opening.open_all(answers, plan.request.arch, fetcher, work, fetching)
+        repositories = opening.open_all(answers, plan.request.arch, inquiry, fetching)
     question = layers.digest(["eatmydata", repositories.state()])
     library = choices.recalled(question, lambda: Choice(tuple(eatmydata.packages(repositories)))).packages
     plan = _informed(plan, repositories)
     digests = settings.cache_dir / _APT if options.use_cache else None
     times = _times(plan, repositories)
+    fetcher, work = inquiry.fetcher, inquiry.workspace
     means = Means(plan, fetcher, repositories, store, choices, times, library, digests, work, options.shell)
     return means, _wishes(plan, repositories)
 
 
-def _asked(
-    request: Request, options: Options, fetcher: Fetcher, work: Path
-) -> tuple[tuple[Answer, ...], AlreadyBuilt | None]:
+def _asked(request: Request, options: Options, inquiry: Inquiry) -> tuple[tuple[Answer, ...], AlreadyBuilt | None]:
     """Ask the repositories for their Release, and see meanwhile whether the set is there already."""
     with step("Asking the repositories"), ExitStack() as stack:
         looking = stack.enter_context(published.examined(request)) if options.use_published else None
-        answers = trust.ask_all(request.repositories, fetcher, work)
+        answers = trust.ask_all(request.repositories, inquiry)
         standing = looking.result() if looking else published.Standing()
     return answers, published.already_built(standing, answers, request.metadata_path)
 

@@ -26,7 +26,7 @@ from fuel_image.archive.fetch import Fetcher, Wanted
 from fuel_image.archive.packages import Index
 from fuel_image.archive.release import Release
 from fuel_image.archive.repositories import OpenRepository, Repositories, suite_path, urls_of
-from fuel_image.archive.trust import Answer
+from fuel_image.archive.trust import Answer, Inquiry
 from fuel_image.errors import FetchError, ReleaseError
 from fuel_image.progress import Step
 from fuel_image.request import Repository
@@ -50,16 +50,16 @@ speed.
 """
 
 
-def open_all(answers: Sequence[Answer], arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> Repositories:
+def open_all(answers: Sequence[Answer], arch: str, inquiry: Inquiry, step: Step) -> Repositories:
     """Fetch the indices that the Release of each repository names. Raises FetchError and ReleaseError."""
     for answer in answers:
         if answer.unreachable is not None:
             raise answer.unreachable
-    opened = [_opened(one, place, arch, fetcher, workspace, step) for place, one in enumerate(answers)]
+    opened = [_opened(one, place, arch, inquiry, step) for place, one in enumerate(answers)]
     return Repositories(opened, arch)
 
 
-def _opened(answer: Answer, place: int, arch: str, fetcher: Fetcher, workspace: Path, step: Step) -> OpenRepository:
+def _opened(answer: Answer, place: int, arch: str, inquiry: Inquiry, step: Step) -> OpenRepository:
     """Open one repository; start over when its index does not fit its Release, which a sync under way explains."""
     requested, release = answer.repository, answer.release
     retrying = tenacity.Retrying(
@@ -72,8 +72,8 @@ def _opened(answer: Answer, place: int, arch: str, fetcher: Fetcher, workspace: 
     for attempt in retrying:
         with attempt:
             if attempt.retry_state.attempt_number > 1:
-                release = trust.ask(requested, fetcher, workspace)
-            indices = _indices(requested, place, arch, release, fetcher, step)
+                release = trust.ask(requested, inquiry)
+            indices = _indices(requested, place, arch, release, inquiry.fetcher, step)
     return OpenRepository(requested, place, release, indices)
 
 

@@ -22,6 +22,10 @@ _LAST_SECOND = 253_402_300_799  # of the year 9999
 _SIZE = re.compile(r"[0-9]{1,15}")
 
 
+class OutdatedError(ReleaseError):
+    """A Release was right once."""
+
+
 @dataclass(frozen=True)
 class IndexFile:
     """One file that a Release names: its size and SHA-256."""
@@ -108,10 +112,14 @@ def _time(text: str | None, name: str) -> int | None:
 
 
 def check_validity(release: Release, name: str, now: float | None = None) -> None:
-    """Raise ReleaseError if the Release has expired: a stale mirror, or somebody who holds back updates."""
+    """Raise OutdatedError if the Release has expired: a stale mirror, or somebody who holds back updates."""
     if release.valid_until is not None and release.valid_until < (time.time() if now is None else now):
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(release.valid_until))
-        raise ReleaseError(
-            f"reading the Release of {name}: it was valid until {when}",
+        raise OutdatedError(
+            f"reading the Release of {name}: it was valid until {when(release.valid_until)}",
             advice='check this host\'s clock and the mirror; to build from an old snapshot, say "trusted": true',
         )
+
+
+def when(seconds: int) -> str:
+    """Return a time since the epoch in words."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

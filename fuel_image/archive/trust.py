@@ -6,6 +6,7 @@ signature, and which need not have a Release. It must not fetch an index.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import threading
@@ -19,6 +20,7 @@ from fuel_image.archive import release as releases
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.release import Release
 from fuel_image.archive.repositories import suite_path, urls_of
+from fuel_image.archive.seen import Seen
 from fuel_image.errors import FetchError, ReleaseError
 from fuel_image.host.tasks import together
 from fuel_image.request import Repository
@@ -27,6 +29,10 @@ LOG = logging.getLogger(__name__)
 
 _RELEASE_LIMIT_BYTES = 32 << 20
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+_AGAIN_SECONDS = (0.2, 1.0)
+"""The waits before each mirror is asked once more for a Release that can be believed: hosts behind one name differ, one
+may lag behind the others, and what came may have been damaged on its way.
+"""
 
 
 @dataclass(frozen=True)
@@ -42,11 +48,20 @@ class Answer:
     unreachable: FetchError | None = None
 
 
-def ask_all(requested: Sequence[Repository], fetcher: Fetcher, workspace: Path) -> tuple[Answer, ...]:
+@dataclass(frozen=True)
+class Inquiry:
+    """What it takes to ask: a way to fetch, a directory to work in, and what was seen before."""
+
+    fetcher: Fetcher
+    workspace: Path
+    seen: Seen
+
+
+def ask_all(requested: Sequence[Repository], inquiry: Inquiry) -> tuple[Answer, ...]:
     """Fetch and verify the Release of every repository. Raises ReleaseError for one that cannot be trusted."""
     stopped = threading.Event()
-    with together(fetcher.limits.connections, stopped.set) as tasks:
-        futures = [tasks.start(_asked, one, fetcher, workspace, stopped) for one in requested]
+    with together(inquiry.fetcher.limits.connections, stopped.set) as tasks:
+        futures = [tasks.start(_asked, one, inquiry, stopped) for one in requested]
     answers = tuple(future.result() for future in futures)
     for answer in answers:  # in the order of the request, whichever came first
         if answer.warning:
@@ -54,9 +69,9 @@ def ask_all(requested: Sequence[Repository], fetcher: Fetcher, workspace: Path) 
     return answers
 
 
-def ask(requested: Repository, fetcher: Fetcher, workspace: Path) -> Release | None:
+def ask(requested: Repository, inquiry: Inquiry) -> Release | None:
     """Fetch and verify the Release of one repository again. Raises FetchError and ReleaseError."""
-    return _believed(requested, fetcher, workspace, threading.Event()).release
+    return _believed(requested, inquiry, threading.Event()).release
 
 
 def is_local(requested: Repository, is_direct: Callable[[str], bool]) -> bool:
@@ -68,27 +83,63 @@ def is_local(requested: Repository, is_direct: Callable[[str], bool]) -> bool:
     return all(split.scheme == "file" or (split.hostname in _LOCAL_HOSTS and is_direct(uri)) for uri, split in splits)
 
 
-def _asked(requested: Repository, fetcher: Fetcher, workspace: Path, stopped: threading.Event) -> Answer:
+def _asked(requested: Repository, inquiry: Inquiry, stopped: threading.Event) -> Answer:
     try:
-        return _believed(requested, fetcher, workspace, stopped)
+        return _believed(requested, inquiry, stopped)
     except FetchError as error:
         return Answer(requested, None, unreachable=error)
 
 
-def _believed(requested: Repository, fetcher: Fetcher, workspace: Path, stopped: threading.Event) -> Answer:
+def _believed(requested: Repository, inquiry: Inquiry, stopped: threading.Event) -> Answer:
+    """Return what is believed, of whichever mirror; raise what was wrong first if there is nothing."""
     asked_for = requested.key is not None or requested.fingerprint is not None
-    may_be_unsigned = not asked_for and is_local(requested, fetcher.is_direct)
+    may_be_unsigned = not asked_for and is_local(requested, inquiry.fetcher.is_direct)
+    judged = functools.partial(_judged, inquiry=inquiry, stopped=stopped, may_be_unsigned=may_be_unsigned)
+    try:
+        answer = judged(requested)
+    except ReleaseError as error:
+        answer = _believed_of_another(requested, judged, stopped)
+        if answer is None:
+            raise
+        LOG.warning("%s; another try gave a better one", error.message)
+    return _without_release(requested, may_be_unsigned=may_be_unsigned) if answer is None else answer
+
+
+def _believed_of_another(
+    requested: Repository, judged: Callable[[Repository], Answer | None], stopped: threading.Event
+) -> Answer | None:
+    """Ask the mirrors one by one: which of them gave what is not believed, nobody knows."""
+    for wait_seconds in _AGAIN_SECONDS:
+        stopped.wait(wait_seconds)
+        for uri in requested.uris:
+            try:
+                answer = None if stopped.is_set() else judged(dataclasses.replace(requested, uris=(uri,)))
+            except (ReleaseError, FetchError) as error:
+                LOG.debug("asking once more: %s", error.message)
+                continue
+            if answer is not None:
+                return dataclasses.replace(answer, repository=requested)
+    return None
+
+
+def _judged(
+    requested: Repository, inquiry: Inquiry, stopped: threading.Event, *, may_be_unsigned: bool
+) -> Answer | None:
+    """Return what the mirrors say if it is to be believed, None if they have no Release. Raises ReleaseError."""
+    fetcher = inquiry.fetcher
     content, detached = _fetched(requested, "InRelease", fetcher, stopped), None
     if content is None:
         content = _fetched(requested, "Release", fetcher, stopped)
         detached = _fetched(requested, "Release.gpg", fetcher, stopped)
     if content is None:
-        return _without_release(requested, may_be_unsigned=may_be_unsigned)
+        return None
     keys = functools.partial(signature.keyring, requested, fetcher, stopped)
-    text, warning = _text(requested, content, detached, keys, workspace, may_be_unsigned=may_be_unsigned)
+    text, warning = _text(requested, content, detached, keys, inquiry.workspace, may_be_unsigned=may_be_unsigned)
     parsed = releases.parse(text, requested.name)
     if not requested.trusted:
         releases.check_validity(parsed, requested.name)
+        if not warning and parsed.date is not None:
+            inquiry.seen.judge(requested, parsed.date)
     return Answer(requested, parsed, warning)
 
 

@@ -23,6 +23,8 @@ from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
+from fuel_image.archive.seen import Seen
+from fuel_image.archive.trust import Inquiry
 from fuel_image.progress import step
 from tests.integration.conftest import Request, sample
 from tests.integration.repository import Signer
@@ -66,8 +68,9 @@ def made(directory: Path, cache_dir: Path) -> Mirror:
     asked = requests.parse(json.dumps(request))
     fetcher = Fetcher(Pool(cache_dir / "pool"))
     with step("Making a mirror") as making, fetcher.pool.used():
-        answers = trust.ask_all(asked.repositories, fetcher, work)
-        repositories = opening.open_all(answers, asked.arch, fetcher, work, making)
+        inquiry = Inquiry(fetcher, work, Seen(work / "seen"))
+        answers = trust.ask_all(asked.repositories, inquiry)
+        repositories = opening.open_all(answers, asked.arch, inquiry, making)
         packages = _chosen(repositories)
         fetcher.fetch((repositories.wanted(one) for one in packages), making)
         for one in packages:

@@ -221,7 +221,13 @@ FAULTS: Mapping[str, Callable[[Answering, bytes], None]] = {
     "slow trickle of a header": _trickled_header,
     "no HTTP": _no_http,
 }
-_HARMLESS: Mapping[str, Callable[[Answering, bytes], None]] = {"slow stream": _stream}
+_HARMLESS: Mapping[str, Callable[[Answering, bytes], None]] = {
+    "slow stream": _stream,
+    "the stale one": lambda handler, content: handler.answer(
+        (handler.directory_ / "stale").read_bytes() if handler.path.endswith("/InRelease") else content
+    ),
+}
+"""What is right by itself."""
 PASSING = (
     "reset before an answer",
     "reset amid the body",

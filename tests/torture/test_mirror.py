@@ -6,19 +6,29 @@ sha256sum, and an image against that of a build that nothing disturbed.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import re
 import subprocess
+import time
 from collections.abc import Sequence
+from email.utils import formatdate
 from pathlib import Path
+from typing import Any, Callable
 
 import pytest
 
-from fuel_image.archive import fetch, pace, transport
+from fuel_image.archive import fetch, opening, pace, transport, trust
 from fuel_image.archive.fetch import Fetcher, Wanted
 from fuel_image.archive.pool import Pool
+from fuel_image.archive.release import OutdatedError
+from fuel_image.archive.repositories import Repositories
+from fuel_image.archive.seen import Seen
 from fuel_image.errors import FetchError
 from fuel_image.progress import Step
+from fuel_image.request import Repository
 
+from .mirror import Mirror
 from .misbehaving import FAULTS, PASSING, Asked, always, first, misbehaving
 
 CONTENT = b"".join(hashlib.sha256(bytes([one])).digest() for one in range(250)) * 25
@@ -142,3 +152,129 @@ def test_what_stays(fault: str, files: Path) -> None:
     assert f"{server.url}/file: " in caught.value.message
     assert f"(attempts: {attempts})" in caught.value.message and attempts <= fetch.ATTEMPTS
     assert caught.value.advice
+
+
+DAY = 86_400
+
+
+@pytest.fixture
+def copied(mirror: Mirror, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that copies the mirror, with a Release of its own if it says how old that is."""
+
+    def copy(name: str, *, days: float = 0, **fields: str) -> Path:
+        (tmp_path / name).mkdir()
+        subprocess.run(["cp", "--archive", "--link", *mirror.directory.glob("*"), tmp_path / name], check=True)
+        place = tmp_path / name / "dists" / mirror.suite
+        for file in ("Release", "InRelease"):  # or the linked ones would be written
+            (place / file).unlink()
+        mirror.release(tmp_path / name, Date=formatdate(time.time() - days * DAY, usegmt=True), **fields)
+        return tmp_path / name
+
+    return copy
+
+
+Copied = Callable[..., Path]
+
+
+@pytest.fixture
+def opened(mirror: Mirror, tmp_path: Path) -> Callable[..., Repositories]:
+    """Return a function that opens the repository that some servers serve, up to its indices, as every build does."""
+
+    def open_(*uris: str, **fields: Any) -> Repositories:
+        repository = Repository("mirror", uris, mirror.suite, ("main",), **{"key": mirror.signer.key, **fields})
+        fetcher = Fetcher(Pool(tmp_path / "pool"))
+        inquiry = trust.Inquiry(fetcher, tmp_path, Seen(tmp_path / "seen"))
+        try:
+            repositories = opening.open_all(trust.ask_all((repository,), inquiry), "amd64", inquiry, Step("opening"))
+        finally:
+            whole(tmp_path / "pool")
+        assert repositories.candidate("hello") is not None
+        return repositories
+
+    return open_
+
+
+Opened = Callable[..., Repositories]
+
+
+@pytest.mark.parametrize("fault", [*PASSING, *SLOW])
+def test_indices(fault: str, mirror: Mirror, opened: Opened) -> None:
+    """A repository is opened in spite of a fault in the first answer for its Release and its indices."""
+    with misbehaving(mirror.directory, first(1, fault)) as server:
+        opened(server.url)
+    assert len(server.faults) >= 2
+
+
+def test_an_index_newer_than_its_release(mirror: Mirror, opened: Opened, copied: Copied) -> None:
+    """A mirror amid its own update, with an index newer than its Release, is asked for both again."""
+    before, after = copied("before", days=1), copied("after")
+    indices = after / "dists" / mirror.suite / "main/binary-amd64"
+    for path in indices.glob("Packages*"):
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content[:-7] if path.suffix else content + b"\n")
+    (indices / "Packages.gz").write_bytes(gzip.compress((indices / "Packages").read_bytes()))
+    subprocess.run(["rm", "-r", indices / "by-hash"], check=True)
+    mirror.release(after)
+    stale = (before / "dists" / mirror.suite / "InRelease").read_bytes()
+    (after / "stale").write_bytes(stale)
+    with misbehaving(after, lambda asked: "the stale one" if asked.times == 1 else None) as server:
+        repositories = opened(server.url)
+    assert repositories[0].release.text in (after / "dists" / mirror.suite / "InRelease").read_text()
+    assert ("/dists/" + mirror.suite + "/InRelease", "the stale one") in server.faults
+
+
+def test_an_expired_release(mirror: Mirror, opened: Opened, copied: Copied) -> None:
+    """An expired Release is refused with the date, unless another mirror has a valid one."""
+    expired = copied("expired", days=9, **{"Valid-Until": formatdate(time.time() - DAY, usegmt=True)})
+    with misbehaving(expired) as server, misbehaving(mirror.directory) as good:
+        with pytest.raises(OutdatedError, match=r"it was valid until \d{4}-\d\d-\d\d") as caught:
+            opened(server.url)
+        assert "clock" in caught.value.advice
+        assert opened(server.url, trusted=True)[0].release.date == pytest.approx(time.time() - 9 * DAY, abs=900)
+        assert opened(server.url, good.url)[0].release.valid_until is None
+
+
+def test_a_release_rolled_back(opened: Opened, copied: Copied) -> None:
+    """A Release older than one that was seen before is refused with both dates and a way out."""
+    old, new = copied("old", days=9), copied("new", days=2)
+    served = old.with_name("served")
+    served.symlink_to(new)
+    with misbehaving(served) as server:
+        opened(server.url)
+        served.unlink()
+        served.symlink_to(old)
+        with pytest.raises(OutdatedError, match=r"it is of \S+ \S+ UTC, and one of \S+ \S+ UTC was seen") as caught:
+            opened(server.url.replace("//", "//user:s3cret@"))  # whose credentials make it no other
+        assert opened(server.url, trusted=True)[0].release.date < time.time() - 8 * DAY
+        with misbehaving(new) as good:
+            assert opened(server.url, good.url)[0].release.date > time.time() - 3 * DAY
+        for file in re.findall(r"remove (\S+)", caught.value.advice):
+            assert "s3cret" not in Path(file).read_text()
+            Path(file).unlink()
+        opened(server.url)
+
+
+def test_a_lagging_host(mirror: Mirror, opened: Opened, copied: Copied) -> None:
+    """Where hosts behind one name differ, one that lags is asked once more, and another answers."""
+    copied("seen", days=0)
+    served = copied("served", days=9)
+    (served / "stale").write_bytes((served / "dists" / mirror.suite / "InRelease").read_bytes())
+    mirror.release(served)
+    with misbehaving(served, lambda asked: "the stale one" if asked.times == 2 else None) as server:
+        opened(server.url)
+        assert opened(server.url)[0].release.date > time.time() - DAY
+    assert len([path for path, fault in server.faults if path.endswith("InRelease")]) == 1
+
+
+def test_what_was_seen_is_not_needed(mirror: Mirror, opened: Opened, tmp_path: Path) -> None:
+    """What this host remembers of a repository may be damaged or missing."""
+    with misbehaving(mirror.directory) as server:
+        opened(server.url)
+        (file,) = (tmp_path / "seen").iterdir()
+        for damaged in (b"", b"\xff\xfe", b"-1\n", b"9" * 10_000, b"1e9\n"):
+            file.write_bytes(damaged)
+            opened(server.url)
+        subprocess.run(["rm", "-r", tmp_path / "seen"], check=True)
+        (tmp_path / "seen").touch()
+        opened(server.url)

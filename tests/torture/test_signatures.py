@@ -21,7 +21,9 @@ from fuel_image.archive import opening, trust
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.release import Release
+from fuel_image.archive.seen import Seen
 from fuel_image.archive.signature import SHIPPED_KEYS, Unsigned
+from fuel_image.archive.trust import Inquiry
 from fuel_image.errors import FetchError, ReleaseError
 from fuel_image.progress import Step, step
 from fuel_image.request import Proxies, Repository
@@ -67,6 +69,12 @@ def other(tmp_path: Path) -> Iterator[Callable[..., Signer]]:
         one.close()
 
 
+@pytest.fixture(autouse=True)
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a mirror be asked once: that it is asked again is told in test_mirror.py."""
+    monkeypatch.setattr(trust, "_AGAIN_SECONDS", ())
+
+
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
     """The Release of a suite without a package, unsigned."""
@@ -81,7 +89,8 @@ def ask(tmp_path: Path) -> Callable[..., Release]:
     def asked(proxies: Proxies | None = None, **fields: Any) -> Release:
         uris = fields.pop("uris", ((tmp_path / "mirror").as_uri(),))
         fetcher = Fetcher(Pool(tmp_path / "pool"), proxies, attempts=2)
-        (answer,) = trust.ask_all((Repository("mine", uris, "stable", ("main",), **fields),), fetcher, tmp_path)
+        mine = Repository("mine", uris, "stable", ("main",), **fields)
+        (answer,) = trust.ask_all((mine,), Inquiry(fetcher, tmp_path, Seen(tmp_path / "seen")))
         if answer.unreachable is not None:
             raise answer.unreachable
         assert answer.release is not None
@@ -201,9 +210,9 @@ def opened(release_uri: str, key: str, tmp_path: Path, fetching: Step) -> bytes:
     """Open the suite as a build does; return the content of its index."""
     asked = Repository("mine", (release_uri,), "stable", ("main",), key=key)
     tmp_path.mkdir(exist_ok=True)
-    fetcher = Fetcher(Pool(tmp_path / "pool"), attempts=3)
-    answers = trust.ask_all((asked,), fetcher, tmp_path)
-    (index,) = opening.open_all(answers, "amd64", fetcher, tmp_path, fetching).indices()
+    inquiry = Inquiry(Fetcher(Pool(tmp_path / "pool"), attempts=3), tmp_path, Seen(tmp_path / "seen"))
+    answers = trust.ask_all((asked,), inquiry)
+    (index,) = opening.open_all(answers, "amd64", inquiry, fetching).indices()
     return index.content
 
 
@@ -469,14 +478,14 @@ def test_a_proxy_is_another_machine(ask: Callable[..., Release], tmp_path: Path)
 
 def test_a_flat_repository_without_a_release(signer: Signer, tmp_path: Path) -> None:
     """A flat repository on this machine needs no Release, but where the request says who must have signed it."""
-    uri, fetcher = repository.flat(tmp_path), Fetcher(Pool(tmp_path / "pool"), attempts=2)
-    flat = Repository("mine", (uri,), "./", ())
-    (answer,) = trust.ask_all((flat,), fetcher, tmp_path)
+    inquiry = Inquiry(Fetcher(Pool(tmp_path / "pool"), attempts=2), tmp_path, Seen(tmp_path / "seen"))
+    flat = Repository("mine", (repository.flat(tmp_path),), "./", ())
+    (answer,) = trust.ask_all((flat,), inquiry)
     assert answer.release is None and "accepted unverified" in answer.warning
     by_key, by_fingerprint = replace(flat, key=signer.key), replace(flat, fingerprint=signer.fingerprint)
     for proven in (by_key, by_fingerprint):
         with pytest.raises(ReleaseError, match="no InRelease, no Release"):
-            trust.ask_all((proven,), fetcher, tmp_path)
+            trust.ask_all((proven,), inquiry)
 
 
 def test_trusted(

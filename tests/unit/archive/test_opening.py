@@ -16,7 +16,8 @@ from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.opening import open_all
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import Repositories
-from fuel_image.archive.trust import Answer
+from fuel_image.archive.seen import Seen
+from fuel_image.archive.trust import Answer, Inquiry
 from fuel_image.errors import ReleaseError
 from fuel_image.progress import Step
 from fuel_image.request import Repository
@@ -33,6 +34,10 @@ COMPRESSED = {
 }
 
 
+def inquiry(place: Path, pool: str) -> Inquiry:
+    return Inquiry(Fetcher(Pool(place / pool)), place, Seen(place / "seen"))
+
+
 def opened(place: Path, files: Mapping[str, bytes]) -> Repositories:
     """Open a repository whose Release names these files; which version *a* has tells which was read."""
     directory = place / "dists/noble/main/binary-amd64"
@@ -43,7 +48,7 @@ def opened(place: Path, files: Mapping[str, bytes]) -> Repositories:
         lines.append(f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-amd64/Packages{ending}\n")
     parsed = release.parse("Architectures: amd64\nSHA256:\n" + "".join(lines), "r")
     repository = Repository("r", (place.as_uri(),), "noble", ("main",))
-    return open_all([Answer(repository, parsed)], "amd64", Fetcher(Pool(place / "pool")), place, Step("opening"))
+    return open_all([Answer(repository, parsed)], "amd64", inquiry(place, "pool"), Step("opening"))
 
 
 @pytest.mark.parametrize(
@@ -86,8 +91,7 @@ def test_a_damaged_index_without_a_release_is_one_that_is_named(tmp_path: Path) 
     for number, damaged in enumerate(damages(COMPRESSED[".gz"])):
         (tmp_path / "Packages.gz").write_bytes(damaged)
         try:
-            fetcher = Fetcher(Pool(tmp_path / f"pool-{number}"))
-            open_all([Answer(repository, None)], "amd64", fetcher, tmp_path, Step("opening"))
+            open_all([Answer(repository, None)], "amd64", inquiry(tmp_path, f"pool-{number}"), Step("opening"))
         except ReleaseError as error:
             assert "Packages.gz" in str(error)
             named += 1

@@ -246,6 +246,8 @@ PASSING = (
     "no HTTP",
 )
 """What a mirror may do now and then without being broken, and what does not take half a minute each time."""
+SLOW = ("stalled amid the body", "no answer", "slow trickle", "slow trickle of a header")
+"""What is noticed only after a while."""
 
 
 def never(_asked: Asked) -> str | None:

@@ -29,12 +29,11 @@ from fuel_image.progress import Step
 from fuel_image.request import Repository
 
 from .mirror import Mirror
-from .misbehaving import FAULTS, PASSING, Asked, always, first, misbehaving
+from .misbehaving import FAULTS, PASSING, SLOW, Asked, always, first, misbehaving
+from .pool import whole
 
 CONTENT = b"".join(hashlib.sha256(bytes([one])).digest() for one in range(250)) * 25
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
-SLOW = ("stalled amid the body", "no answer", "slow trickle", "slow trickle of a header")
-"""What is noticed only after a while."""
 
 
 @pytest.fixture
@@ -52,14 +51,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_TIMEOUT_SECONDS", (0.5, 0.5))
     monkeypatch.setattr(pace, "_WINDOW_SECONDS", 0.5)
     monkeypatch.setattr(fetch, "_PATIENCE_SECONDS", 3.0)
-
-
-def whole(pool: Path) -> int:
-    """Assert that every file of a pool has the digest that is its name; return how many there are."""
-    members = [path for path in pool.glob("??/*") if path.suffix != ".part"]
-    lines = "".join(f"{path.name}  {path}\n" for path in members)
-    subprocess.run(["sha256sum", "--check", "--strict", "--quiet"], input=lines, text=True, check=bool(members))
-    return len(members)
 
 
 def wanted(urls: Sequence[str], file: Path) -> Wanted:

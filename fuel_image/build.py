@@ -96,6 +96,7 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
         with step("Cleaning the tree"):
             settle.settle(tree, request)
             clean.clean(tree)
+            partitions.make_mount_points(tree, means.plan)
             times.settle(tree, means.times)
         if options.keep_tree is not None:
             keep.keep(tree, options.keep_tree)

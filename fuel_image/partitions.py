@@ -28,11 +28,18 @@ from fuel_image.tree.root import Tree
 _LARGEST_JOURNAL_BYTES = 128 << 20
 
 
+def make_mount_points(tree: Tree, plan: Plan) -> None:
+    """Make sure that every mount point is a directory; done before the times are settled, since it changes some."""
+    for image in plan.images:
+        _ensure_mount_point(tree, image.request.mount)
+
+
 def make_all(tree: Tree, plan: Plan, outs: Sequence[Staged], work: Path, epoch: int) -> tuple[Artifact, ...]:
-    """Make, check and write the image of every mount point; *epoch* is the time of what has none in the tree."""
+    """Make, check and write the image of every mount point; *epoch* is the time of what has none in the tree.
+
+    The mount points must be there.
+    """
     mounts = [image.request.mount for image in plan.images]
-    for mount in mounts:
-        _ensure_mount_point(tree, mount)
     with step("Making images") as making, ExitStack() as stack:
         views = [stack.enter_context(contents.view(tree.path, mount, mounts, work)) for mount in mounts]
         sources = [_Source(top, contents.take(top)) for top in views]

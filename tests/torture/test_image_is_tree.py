@@ -29,8 +29,9 @@ KINDS = {
     "/home": ("ext3", "zstd"),
     "/srv": ("xfs", "xz"),
     "/var/spool": ("btrfs", "raw"),
+    "/srv/of/nobody": ("ext4", "gzip"),  # no package has it
 }
-OWN = {"lost+found", "boot/lost+found", "home/lost+found"}
+OWN = {"lost+found", "boot/lost+found", "home/lost+found", "srv/of/nobody/lost+found"}
 """What the ext family has for fsck."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Collection
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -30,7 +31,11 @@ MS_SLAVE = 0x80000
 MNT_DETACH = 0x2
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
 _PR_CAPBSET_DROP = 24
+_SECCOMP_MODE_FILTER = 2
+_CAPABILITY_VERSION_3 = 0x20080522
 
 RESOLVE_IN_ROOT = 0x10
 """openat2(2): treat the directory as the root, for absolute symbolic links and ``..`` alike."""
@@ -43,6 +48,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+class _CapabilityHeader(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
 def _checked(result: int, subject: object = None) -> int:
@@ -85,9 +98,30 @@ def die_with_parent(signal_number: int) -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal_number), 0, 0, 0))
 
 
-def drop_capability(number: int) -> None:
-    """Remove a capability from the bounding set for good: prctl(PR_CAPBSET_DROP)."""
-    _checked(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0))
+def drop_capabilities(numbers: Collection[int]) -> None:
+    """Remove capabilities from every set of this process for good, and from what it may gain: capset(2), prctl(2)."""
+    for number in numbers:
+        _checked(_libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0))
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, first of capabilities 0 to 31, then of more
+    _checked(_libc.capget(ctypes.byref(header), sets))
+    for number in numbers:
+        half = number // 32 * 3
+        for place in range(half, half + 3):
+            sets[place] &= ~(1 << number % 32)
+    _checked(_libc.capset(ctypes.byref(header), sets))
+
+
+def hide_from_others() -> None:
+    """Let no other process look into this one, or at what its links in /proc lead to: prctl(PR_SET_DUMPABLE)."""
+    _checked(_libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0), 0, 0, 0))
+
+
+def filter_calls(program: bytes) -> None:
+    """Have *program*, an array of struct sock_filter, judge this process's system calls: prctl(PR_SET_SECCOMP)."""
+    filtering = _FilterProgram(len(program) // 8, program)
+    mode = ctypes.c_ulong(_SECCOMP_MODE_FILTER)
+    _checked(_libc.prctl(_PR_SET_SECCOMP, mode, ctypes.byref(filtering), 0, 0))
 
 
 def open_in_root(directory_fd: int, path: str, flags: int, mode: int = 0) -> int:

@@ -1,9 +1,10 @@
 """The first process inside the root tree.
 
 Owns the last step into the tree: ``python -m fuel_image.tree.inside ROOT PROGRAM ARGUMENT...`` enters PID, mount,
-network, IPC and UTS namespaces, makes ROOT the root, gives up the capabilities with which root reaches beyond a tree,
-runs the program, reaps what it leaves behind, and ends with its exit code; everything else then dies with the PID
-namespace, daemons that a package started among it.
+network, IPC and UTS namespaces, makes ROOT the root, gives up the capabilities and system calls with which root reaches
+beyond a tree, runs the program, reaps what it leaves behind, and ends with its exit code; everything else then dies
+with the PID namespace, daemons that a package started among it. It is itself the first process that the tree sees, and
+a program of the host, run by a stranger's root: it has no more rights than they have, and is closed to them.
 
 It is a program of its own because a process must be alone in its threads to do this. It must import next to nothing:
 it starts for every command that runs in the tree.
@@ -16,16 +17,19 @@ import signal
 import sys
 
 from fuel_image.host import kernel
+from fuel_image.tree import calls
 
-_READ_ONLY = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus")
 _DROPPED = (
     2,  # DAC_READ_SEARCH: opens files of a whole file system by their handles, chroot or not
+    9,  # LINUX_IMMUTABLE: makes files that nobody can remove, and that no image can hold
     14,  # IPC_LOCK
     16,  # SYS_MODULE
     17,  # SYS_RAWIO
+    19,  # SYS_PTRACE: looks into this process, whose program is a file of the host
     20,  # SYS_PACCT
     21,  # SYS_ADMIN: mounting is how one gets a file system without nodev
     22,  # SYS_BOOT
+    23,  # SYS_NICE: takes the processor from everybody else
     24,  # SYS_RESOURCE
     25,  # SYS_TIME
     26,  # SYS_TTY_CONFIG
@@ -40,6 +44,12 @@ _DROPPED = (
     40,  # CHECKPOINT_RESTORE
 )
 """Capabilities by number (linux/capability.h)."""
+_WRITABLE = 0o222
+_FIRST_TO_GO = b"1000"
+"""When memory runs out, the kernel ends a program of the tree before any of the host's (proc_pid_oom_score_adj(5))."""
+_MOST_PROCESSES = b"16384"
+_PROCESSES_BOUNDED_SINCE = (6, 14)
+"""The Linux in which a PID namespace has a pid_max of its own; before that it is the whole host's."""
 
 
 def main(arguments: list[str]) -> int:
@@ -71,16 +81,41 @@ def _enter(root: str) -> None:
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("proc", "/proc", "proc", flags)
     kernel.mount("sysfs", "/sys", "sysfs", flags | kernel.MS_RDONLY)
-    for path in _READ_ONLY:
-        if os.path.exists(path):
-            kernel.mount(path, path, flags=kernel.MS_BIND)
-            kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | flags)
+    _write("/proc/self/oom_score_adj", _FIRST_TO_GO)
+    if _linux() >= _PROCESSES_BOUNDED_SINCE:
+        _write("/proc/sys/kernel/pid_max", _MOST_PROCESSES)
     descriptor = os.open("/proc/sys/kernel/cap_last_cap", os.O_RDONLY)
     last = int(os.read(descriptor, 16))  # as bytes: a text file would import its codec, and the host's Python is gone
     os.close(descriptor)
-    for number in _DROPPED:
-        if number <= last:
-            kernel.drop_capability(number)
+    for path in _of_the_kernel():
+        kernel.mount(path, path, flags=kernel.MS_BIND)
+        kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | flags)
+    calls.refuse()
+    kernel.drop_capabilities([number for number in _DROPPED if number <= last])
+    kernel.hide_from_others()
+
+
+def _linux() -> tuple[int, ...]:
+    """Return the version of the kernel that runs, such as (6, 8)."""
+    parts = os.uname().release.replace("-", ".").replace("+", ".").split(".")
+    return tuple(int(part) for part in parts[:2])
+
+
+def _of_the_kernel() -> list[str]:
+    """Return what of /proc is no process's and can be written to: it is the whole host's."""
+    with os.scandir("/proc") as entries:
+        return [
+            entry.path
+            for entry in entries
+            if not (entry.name.isdecimal() or entry.is_symlink())
+            and (entry.is_dir() or entry.stat().st_mode & _WRITABLE)
+        ]
+
+
+def _write(path: str, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    os.write(descriptor, content)
+    os.close(descriptor)
 
 
 def _run_and_reap(argv: list[str]) -> int:
@@ -88,6 +123,8 @@ def _run_and_reap(argv: list[str]) -> int:
     child = os.fork()
     if child == 0:
         os.umask(0o022)
+        if not os.isatty(0):  # a shell that a person uses needs the terminal
+            os.setsid()  # who ends its whole process group must not end us: who runs us would not know why
         os.environ.pop("PYTHONPATH", None)
         preload = os.environ.pop("FUEL_IMAGE_PRELOAD", "")
         if preload:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuel_image.printable import legible, one_line
+
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_BAD_REQUEST = 2
@@ -27,10 +29,10 @@ def redact(text: str) -> str:
 
 def _listed(subject: str, problems: Sequence[Problem]) -> str:
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    shown = [f"  {problem}" for problem in problems[:_MOST_SHOWN]]
+    lines = [f"  {one_line(str(problem))}" for problem in problems[:_MOST_SHOWN]]
     if len(problems) > _MOST_SHOWN:
-        shown.append(f"  and {len(problems) - _MOST_SHOWN} more")
-    return "\n".join([f"{subject} has {count}:", *shown])
+        lines.append(f"  and {len(problems) - _MOST_SHOWN} more")
+    return "\n".join([f"{subject} has {count}:", *lines])
 
 
 class FuelImageError(Exception):
@@ -44,9 +46,9 @@ class FuelImageError(Exception):
 
     def __init__(self, message: str, *, advice: str = "", tail: Iterable[str] = ()) -> None:
         super().__init__(message)
-        self.message = redact(message)
-        self.advice = redact(advice)
-        self.tail: Sequence[str] = tuple(redact(line) for line in tail)
+        self.message = legible(redact(message))
+        self.advice = legible(redact(advice))
+        self.tail: Sequence[str] = tuple(one_line(redact(line)) for line in tail)
 
     def __str__(self) -> str:
         lines = [self.message]

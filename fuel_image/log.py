@@ -1,7 +1,8 @@
 """The log: what is said on the console and what goes into the file.
 
-Owns the handlers and the form of their lines. Everything is redacted here, whoever said it. Every line of the file
-begins with its time, since Astute's watcher and others read it line by line. It must not say anything.
+Owns the handlers and the form of their lines. Everything is redacted here, and made fit to be shown, whoever said it.
+Every line of the file begins with its time, since Astute's watcher and others read it line by line. It must not say
+anything.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from fuel_image import progress
 from fuel_image.errors import HostError, redact
+from fuel_image.printable import legible
 
 _NOISY = ("urllib3", "sh", "requests", "charset_normalizer")
 _HELD_BACK = 10_000
@@ -32,7 +34,7 @@ class _File(logging.Formatter):
         """Return the lines."""
         time = self.formatTime(record, "%Y-%m-%d %H:%M:%S")
         head = f"{time} {record.levelname} {record.name} "
-        return "\n".join(head + line for line in redact(record.getMessage()).split("\n"))
+        return "\n".join(head + line for line in legible(redact(record.getMessage())).split("\n"))
 
 
 def set_up() -> None:

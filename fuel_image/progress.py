@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from fuel_image.printable import legible
+
 LOG = logging.getLogger(__name__)
 
 _REFRESHES_PER_SECOND = 8
@@ -138,8 +140,8 @@ def finished_steps() -> tuple[Step, ...]:
 
 
 def console_lines(text: str) -> None:
-    """Print *text* on standard error, above the live lines if there are any."""
+    """Print *text*, made fit to be shown, on standard error, above the live lines if there are any."""
     if _record.live is not None:
-        _record.live.console.print(text, markup=False)
+        _record.live.console.print(legible(text), markup=False, emoji=False)
     else:
-        print(text, file=sys.stderr, flush=True)
+        print(legible(text), file=sys.stderr, flush=True)

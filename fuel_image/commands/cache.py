@@ -10,6 +10,7 @@ from fuel_image.archive.pool import Pool
 from fuel_image.commands import asked
 from fuel_image.ending import apart
 from fuel_image.errors import EXIT_DONE
+from fuel_image.printable import legible
 from fuel_image.settings import Settings
 from fuel_image.sizes import megabytes
 from fuel_image.tree.layers import Store
@@ -49,21 +50,21 @@ def _explain(options: argparse.Namespace) -> int:
     def body() -> int:
         with progress.shown(live=not options.quiet):
             lines = build.explain(planned, site)
-        print("\n".join(lines))
+        print(legible("\n".join(lines)))
         return EXIT_DONE
 
     return apart(body)
 
 
 def _list(options: argparse.Namespace) -> int:
-    print("\n".join(_listed(_typed(options))))
+    print(legible("\n".join(_listed(_typed(options)))))
     return EXIT_DONE
 
 
 def _prune(options: argparse.Namespace) -> int:
     site = _typed(options)
     build.prune(site, everything=options.all)
-    print("\n".join(_listed(site)))
+    print(legible("\n".join(_listed(site))))
     return EXIT_DONE
 
 

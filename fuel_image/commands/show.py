@@ -10,6 +10,7 @@ from fuel_image import record
 from fuel_image.commands.published import add_set, transport
 from fuel_image.commands.table import aligned
 from fuel_image.errors import EXIT_DONE
+from fuel_image.printable import legible
 from fuel_image.record import Record
 from fuel_image.sizes import megabytes
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the summary."""
-    print("\n".join(_summary(record.fetched(options.metadata, transport()))))
+    print(legible("\n".join(_summary(record.fetched(options.metadata, transport())))))
     return EXIT_DONE
 
 

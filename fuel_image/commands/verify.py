@@ -7,6 +7,7 @@ import argparse
 from fuel_image import progress, record, verify
 from fuel_image.commands.published import add_set, transport
 from fuel_image.errors import EXIT_DONE, EXIT_FAILED
+from fuel_image.printable import legible
 from fuel_image.sizes import megabytes
 
 ABOUT = "check a published set against its record, in a directory or over HTTP"
@@ -25,5 +26,5 @@ def run(options: argparse.Namespace) -> int:
     for finding in findings:
         image = finding.image
         what = f"{megabytes(image.size_bytes)}, {image.format} of {megabytes(image.raw_size_bytes)}"
-        print(f"{image.filename}: {'; '.join(finding.problems) or f'as recorded ({what})'}")
+        print(legible(f"{image.filename}: {'; '.join(finding.problems) or f'as recorded ({what})'}"))
     return EXIT_FAILED if any(finding.problems for finding in findings) else EXIT_DONE

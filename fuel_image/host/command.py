@@ -42,7 +42,6 @@ TAIL_LINES = 20
 _LONGEST_LINE = 2000
 _CHUNK_BYTES = 512  # a few lines, so that progress is seen; larger lines are cut, not kept
 _SECONDS_TO_END = 10.0
-_CONTROL_CHARACTERS = {code: None for code in range(32) if code != 9} | {127: None}
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class _Lines:
 
     def _keep(self, line: str) -> None:
         # A carriage return redraws a line: what a person would see is what follows the last one.
-        line = line.rstrip("\r").rpartition("\r")[2][:_LONGEST_LINE].translate(_CONTROL_CHARACTERS).rstrip()
+        line = line.rstrip("\r").rpartition("\r")[2][:_LONGEST_LINE].rstrip()
         if line:
             line = redact(line)
             self.tail.append(line)

@@ -19,6 +19,7 @@ from fuel_image.host.command import PACKAGE_PARENT, run
 from fuel_image.host.mounts import loop_device, mounted
 from fuel_image.images.contents import Entry, Inventory
 from fuel_image.images.filesystems import FILESYSTEMS
+from fuel_image.printable import one_line
 
 _FSCK = {
     "ext2": ("e2fsck", "-f", "-n"),
@@ -90,4 +91,4 @@ def _compare(name: str, wanted: Inventory, found: _Found) -> None:
     problems += [f"{' and '.join(paths)} are one file" for paths in sorted(found.links - wanted.links)]
     if problems:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise BuildError(f"checking {name}: it is not the tree: {'; '.join(problems[:_SHOWN])}{more}")
+        raise BuildError(f"checking {name}: it is not the tree: {one_line('; '.join(problems[:_SHOWN]))}{more}")

@@ -31,6 +31,7 @@ LAYERS = [
     ["suites", "log"],
     ["progress", "milestones"],
     ["errors", "plain", "kept"],
+    ["printable"],
 ]
 KNOW_NOTHING_OF_EACH_OTHER = [("tree", "images"), ("images", "tree"), ("images", "archive")]
 

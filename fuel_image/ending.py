@@ -15,8 +15,9 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
-from fuel_image import errors
+from fuel_image import errors, publish
 from fuel_image.errors import FuelImageError, Interrupted
+from fuel_image.host import mounts, workspace
 from fuel_image.host.namespaces import isolated, make_private
 
 LOG = logging.getLogger(__name__)
@@ -28,6 +29,13 @@ _ADVICE = {
 }
 """What to do about errors of the host, wherever they come up, by their number."""
 _LOOK_AGAIN_SECONDS = 0.05
+_INDIVISIBLE = (logging.__file__, mounts.__file__, workspace.__file__, publish.__file__)
+"""What no signal breaks into.
+
+logging takes its locks just before the block that lets them go: an exception between the two would leave the lock to
+nobody, and every thread that logs would wait for ever. The others mount, remove and publish: what is released would
+stay half of it, and the files of a set would be of two.
+"""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -76,7 +84,7 @@ def apart(body: Callable[[], int]) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    if _is_logging(frame):
+    if _is_indivisible(frame):
         threading.Timer(_LOOK_AGAIN_SECONDS, os.kill, (os.getpid(), number)).start()
         return
     for other in _SIGNALS:
@@ -84,14 +92,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _is_logging(frame: FrameType | None) -> bool:
-    """Tell whether a function of logging is being run.
-
-    It takes its locks just before the block that lets them go: an exception between the two would leave the lock to
-    nobody, and every thread that logs would wait for ever.
-    """
+def _is_indivisible(frame: FrameType | None) -> bool:
+    """Tell whether a function of those modules is being run."""
     while frame is not None:
-        if frame.f_code.co_filename == logging.__file__:
+        if frame.f_code.co_filename in _INDIVISIBLE:
             return True
         frame = frame.f_back
     return False

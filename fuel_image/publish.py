@@ -6,7 +6,6 @@ build leaves nothing; a set of files is then named at once, the metadata last. I
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -43,26 +42,26 @@ class Staged:
         self.file = file
         self._directory = directory
 
-    def reveal(self) -> None:
-        """Give the file its name, replacing what has it."""
+    def finish(self) -> None:
+        """Bring it to the disk, whole, under a name that nobody looks for: what may fail is done after this."""
         self.file.flush()
         os.fchmod(self.file.fileno(), _READABLE_BY_ALL)
         os.fsync(self.file.fileno())
+        # linkat(2) gives a nameless file a name but never replaces one; rename does. Without dst_dir_fd Python calls
+        # link(2), which would link the link in /proc itself.
         directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            # linkat(2) gives a nameless file a name but never replaces one; rename does.
-            with contextlib.suppress(FileExistsError):
-                self._link(self.name, directory)
-                return
-            temporary = f".{self.name}{_TEMPORARY}"
-            self._link(temporary, directory)
-            os.rename(temporary, self.name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.link(f"/proc/self/fd/{self.file.fileno()}", self._finished, dst_dir_fd=directory, follow_symlinks=True)
         finally:
             os.close(directory)
 
-    def _link(self, name: str, directory: int) -> None:
-        # Without dst_dir_fd Python calls link(2), which would link the link in /proc itself.
-        os.link(f"/proc/self/fd/{self.file.fileno()}", name, dst_dir_fd=directory, follow_symlinks=True)
+    def reveal(self) -> None:
+        """Give the finished file its name, replacing what has it."""
+        os.rename(self._directory / self._finished, self.path)
+
+    @property
+    def _finished(self) -> str:
+        return f".{self.name}{_TEMPORARY}"
 
 
 @contextmanager
@@ -81,19 +80,29 @@ def staged(directory: Path, name: str) -> Iterator[Staged]:
 def reveal_set(directory: Path, images: Sequence[Staged], metadata: Staged) -> None:
     """Publish the images, then the metadata, whose presence means that the set is whole.
 
-    Older metadata of the same name goes first: beside a new image it would make every node's check fail.
+    Until everything is finished the older set of the same names stays as it was. Then its metadata goes first: beside
+    a new image it would make every node's check fail.
     """
     try:
         with locked(directory):  # so that the files of two builds of the same set never mix
-            for left in directory.glob(f".*{_TEMPORARY}"):  # by a build that was killed just there
-                left.unlink()
-            (directory / metadata.name).unlink(missing_ok=True)
-            for image in images:
-                image.reveal()
-            metadata.reveal()
-            _sync_directory(directory)
+            _remove_unfinished(directory)  # left by a build that was killed just there
+            try:
+                for one in (*images, metadata):
+                    one.finish()
+                (directory / metadata.name).unlink(missing_ok=True)
+                for one in (*images, metadata):
+                    one.reveal()
+                _sync_directory(directory)
+            except BaseException:
+                _remove_unfinished(directory)
+                raise
     except OSError as error:
         raise BuildError(f"publishing in {directory}: {error.strerror}") from error
+
+
+def _remove_unfinished(directory: Path) -> None:
+    for left in directory.glob(f".*{_TEMPORARY}"):
+        left.unlink()
 
 
 def _sync_directory(directory: Path) -> None:

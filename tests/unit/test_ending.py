@@ -9,11 +9,13 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from fuel_image import ending
 from fuel_image.errors import Interrupted
+from fuel_image.publish import reveal_set, staged
 
 PATIENCE_SECONDS = 10
 
@@ -69,3 +71,15 @@ def test_while_something_is_logged_it_waits(monkeypatch: pytest.MonkeyPatch) -> 
     logger.info("something")
     assert heard.wait(PATIENCE_SECONDS)
     assert sent == [signal.SIGTERM]
+
+
+def test_a_signal_that_comes_while_a_set_is_published_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    again = threading.Event()
+    monkeypatch.setattr(os, "kill", lambda _pid, _number: again.set())
+    monkeypatch.setattr(os, "fsync", lambda _file: ending._interrupt(signal.SIGTERM, sys._getframe()))
+    with staged(tmp_path, "image") as image, staged(tmp_path, "meta.yaml") as metadata:
+        reveal_set(tmp_path, [image], metadata)
+    assert again.wait(PATIENCE_SECONDS)
+    assert sorted(os.listdir(tmp_path)) == ["image", "meta.yaml"]

@@ -86,7 +86,7 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
         answers, already = _asked(request, options, inquiry)
         if already is not None:
             return already
-        preflight.check_directories((settings.work_dir, settings.cache_dir, request.output))
+        preflight.check_directories((settings.work_dir, settings.cache_dir), request.output)
         store = Store(settings.cache_dir / LAYERS, use=options.use_cache)
         means, wishes = _ready(plan, settings, options, inquiry, store, answers)
         reached(Milestone.SHIPPING)

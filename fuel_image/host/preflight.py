@@ -30,6 +30,8 @@ _PACKAGES = {
     "cp": "coreutils",
 }
 _RUNS_TOO = {("x86_64", "i386"), ("aarch64", "armhf")}
+_NO_UPPER = {"overlay", "nfs", "nfs4"}
+"""File systems that cannot hold the upper directory of an overlay (the kernel's filesystems/overlayfs.rst)."""
 _LEAST_FREE_BYTES = 1 << 30
 
 
@@ -43,11 +45,20 @@ def check(tools: Sequence[str], arch: str) -> None:
         raise HostError("this host lacks: " + "; ".join(lacks))
 
 
-def check_directories(directories: Sequence[Path]) -> None:
-    """Raise HostError that names every directory that cannot be had, written to or filled."""
-    lacks = [problem for directory in directories for problem in _directory_problems(directory)]
+def check_directories(trees: Sequence[Path], output: Path) -> None:
+    """Raise HostError that names every directory that cannot be had, written to or filled.
+
+    *trees* are those in which root trees are made, as overlays.
+    """
+    lacks = [problem for directory in (*trees, output) for problem in _directory_problems(directory)]
     if lacks:
         raise HostError("this host lacks: " + "; ".join(lacks))
+    unfit = [f"{directory} is on {kind}" for directory in trees for kind in _kinds(directory) & _NO_UPPER]
+    if unfit:
+        raise HostError(
+            "this host lacks a directory that can hold trees: " + "; ".join(unfit),
+            advice="give a --work-dir and a --cache-dir on a disk or, in a container, on a volume",
+        )
 
 
 def _directory_problems(directory: Path) -> list[str]:
@@ -63,3 +74,11 @@ def _directory_problems(directory: Path) -> list[str]:
     if free < _LEAST_FREE_BYTES:
         return [f"space in {directory}: {free >> 20} MiB are free, at least {_LEAST_FREE_BYTES >> 20} are needed"]
     return []
+
+
+def _kinds(directory: Path) -> set[str]:
+    """Return what file system a directory is on, by its device; several mounts may show the same."""
+    device = os.stat(directory).st_dev
+    number = f" {os.major(device)}:{os.minor(device)} "
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    return {line.partition(" - ")[2].split(" ")[0] for line in mounts if number in line}  # proc_pid_mountinfo(5)

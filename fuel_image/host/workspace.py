@@ -38,9 +38,10 @@ def workspace(work_dir: Path) -> Iterator[Path]:
     except OSError as error:
         raise HostError(f"making a work directory: {error}", advice="give another with --work-dir") from error
     try:
-        yield path
-    finally:
+        with removed_if_failed(path):
+            yield path
         remove_tree(path)
+    finally:
         os.close(descriptor)
 
 
@@ -52,6 +53,19 @@ def _remove_stale(work_dir: Path) -> None:
                 remove_tree(path)
         except BlockingIOError:
             continue  # a build lives there
+
+
+@contextmanager
+def removed_if_failed(path: Path) -> Iterator[None]:
+    """Remove a directory tree when the block fails. Why it cannot be removed is a warning: there is a first error."""
+    try:
+        yield
+    except BaseException:
+        try:
+            remove_tree(path)
+        except (BuildError, OSError) as error:
+            LOG.warning("%s", error)
+        raise
 
 
 def remove_tree(path: Path) -> None:

@@ -28,7 +28,7 @@ from fuel_image.errors import HostError
 from fuel_image.host import kernel
 from fuel_image.host.files import has_name, held, locked
 from fuel_image.host.mounts import bound, mounted
-from fuel_image.host.workspace import remove_tree
+from fuel_image.host.workspace import remove_tree, removed_if_failed
 from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
@@ -156,16 +156,13 @@ class Store:
             if left.exists():
                 remove_tree(left)
         new.mkdir(mode=0o700)
-        try:
+        with removed_if_failed(new):
             with mounted_on(below, new) as tree:
                 record = make(tree)
             found, size_bytes = listing(new / "upper")
             whole = {**facts, "record": record, "listing": found, "size_bytes": size_bytes}
             (new / _RECORD).write_bytes(kept.written(whole))
             os.rename(new, path)
-        except BaseException:
-            remove_tree(new)
-            raise
         return record
 
     def kept(self) -> Iterator[Kept]:

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Callable
 
@@ -21,6 +22,7 @@ from fuel_image.host import kernel
 LOG = logging.getLogger(__name__)
 
 _LONGEST_TO_END_SECONDS = 60
+_MORE_LIKELY_TO_BE_KILLED = "500"
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -28,7 +30,7 @@ def isolated(body: Callable[[], int]) -> int:
     """Run *body* in a child in namespaces of its own and return its exit code.
 
     SIGINT, SIGTERM and SIGHUP reach the child, which is killed if it does not end in a while after that; a child
-    killed by signal N gives 128+N, as in a shell.
+    killed by signal N, which could not say so itself, gives 128+N, as in a shell.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -48,9 +50,7 @@ def isolated(body: Callable[[], int]) -> int:
         signal.alarm(_LONGEST_TO_END_SECONDS)
 
     def kill(_number: int, _frame: FrameType | None) -> None:
-        LOG.error(
-            "it did not end in %d seconds and is killed; the next build removes its files", _LONGEST_TO_END_SECONDS
-        )
+        LOG.error("it did not end in %d seconds", _LONGEST_TO_END_SECONDS)
         os.kill(child, signal.SIGKILL)
 
     signal.signal(signal.SIGALRM, kill)
@@ -61,6 +61,9 @@ def isolated(body: Callable[[], int]) -> int:
     _, status = os.waitpid(child, 0)
     os.close(child_end)
     code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        reason = " (out of memory?)" if code == -signal.SIGKILL else ""
+        LOG.error("it was killed by %s%s; the next build removes its files", signal.Signals(-code).name, reason)
     return code if code >= 0 else 128 - code
 
 
@@ -75,6 +78,9 @@ def _first_process(body: Callable[[], int], parent_end: int) -> int:
                 return code  # the parent died before it was tied to us
         except BlockingIOError:
             pass
+        # Where memory runs out the kernel ends a build rather than what the host is for; and rather than our parent,
+        # which can still say so (proc_pid_oom_score_adj(5)).
+        Path("/proc/self/oom_score_adj").write_text(_MORE_LIKELY_TO_BE_KILLED, encoding="ascii")
         code = body()
     finally:
         sys.stdout.flush()

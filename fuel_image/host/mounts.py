@@ -124,7 +124,7 @@ def _attach(image_fd: int, image: Path, flags: int) -> tuple[Path, int]:
         raise HostError(f"attaching {image} to a loop device: {error}", advice="load the kernel module loop") from error
     try:
         for _ in range(_LOOP_ATTEMPTS):
-            number = fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
+            number = _free_number(control, image)
             device = Path(f"/dev/loop{number}")
             if not device.exists():
                 # Containers do not share the host's devtmpfs, so that a new device has no node there.
@@ -142,3 +142,15 @@ def _attach(image_fd: int, image: Path, flags: int) -> tuple[Path, int]:
     finally:
         os.close(control)
     raise HostError(f"attaching {image} to a loop device: another program took {_LOOP_ATTEMPTS} free ones before us")
+
+
+def _free_number(control: int, image: Path) -> int:
+    """Return the number of a loop device that nobody has; the kernel makes a new one if there is room for it."""
+    try:
+        return fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            message, advice = "no loop device is free", "detach those that nobody needs (losetup --list)"
+        else:
+            message, advice = str(error), "load the kernel module loop"
+        raise HostError(f"attaching {image} to a loop device: {message}", advice=advice) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from tests.integration.conftest import cache_dir as cache_dir
 from tests.integration.conftest import fuel as fuel
 from tests.integration.conftest import host_as_it_was as host_as_it_was
 
+from .ground import Ground, prepared, reset
 from .mirror import Mirror, made
 from .promises import promise_of
 
@@ -29,6 +30,28 @@ def mirror(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     mirror = made(tmp_path_factory.mktemp("mirror"), cache_dir)
     yield mirror
     mirror.signer.close()
+
+
+@pytest.fixture(scope="module")
+def ground(mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """Where builds that are disturbed take place."""
+    return prepared(tmp_path_factory.mktemp("ground"), mirror)
+
+
+@pytest.fixture(scope="module")
+def warm(ground: Ground) -> list[str]:
+    """The places of a build for which all layers are kept."""
+    reset(ground)
+    return ground.places()
+
+
+@pytest.fixture(scope="module")
+def places(ground: Ground, warm: Sequence[str]) -> list[str]:
+    """The places of a build from nothing, and those that only one comes by for which something is kept."""
+    ground.forget()
+    reset(ground)
+    found = ground.places()
+    return [*found, *(place for place in warm if place not in found)]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

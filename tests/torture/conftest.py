@@ -32,20 +32,20 @@ def mirror(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     mirror.signer.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ground(mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """Where builds that are disturbed take place."""
     return prepared(tmp_path_factory.mktemp("ground"), mirror)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def warm(ground: Ground) -> list[str]:
     """The places of a build for which all layers are kept."""
     reset(ground)
     return ground.places()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def places(ground: Ground, warm: Sequence[str]) -> list[str]:
     """The places of a build from nothing, and those that only one comes by for which something is kept."""
     ground.forget()

@@ -124,12 +124,18 @@ class Fetcher:
                 tasks.start(self._fetch_one, one, step, attempts or self._attempts, stopped)
 
     def small(
-        self, urls: tuple[str, ...], name: str, limit_bytes: int, stopped: threading.Event | None = None
+        self,
+        urls: tuple[str, ...],
+        name: str,
+        limit_bytes: int,
+        stopped: threading.Event | None = None,
+        *,
+        attempts: int | None = None,
     ) -> bytes:
         """Return the content of a small file whose digest nobody knows beforehand, such as an InRelease.
 
         Raises FetchError, soon after *stopped* is set; its ``missing`` is true when a mirror insists that there is no
-        such file.
+        such file. *attempts* is as for ``fetch``.
         """
 
         def once(url: str) -> bytes:
@@ -137,7 +143,7 @@ class Fetcher:
                 return b"".join(body.chunks(limit_bytes))
 
         mirrors = [_Mirror(url, _DENIALS) for url in urls]
-        return self._from_any(mirrors, name, once, self._attempts, stopped or threading.Event())
+        return self._from_any(mirrors, name, once, attempts or self._attempts, stopped or threading.Event())
 
     def is_direct(self, url: str) -> bool:
         """Tell whether nobody passes on what is fetched from a URL."""

@@ -37,33 +37,31 @@ class Seen:
         A repository is known by the address of each of its mirrors, so that a mirror more or less makes no new one.
         """
         # A date that is still to come, of an archive whose clock was wrong, must not make all later ones old.
-        known = min(date, int(time.time()))
-        newer: dict[Path, int] = {}
+        known, newest = min(date, int(time.time())), 0
+        files = self._files(requested)
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with locked(self.directory):
-                for path, text in self._files(requested):
-                    before = _read(path)
-                    if before > date:
-                        newer[path] = before
+                newest = max(map(_read, files))
+                for path, text in files.items():
                     with appearing(path) as file:  # again, if only to be the last that is thrown away
-                        file.write(f"{max(before, known)}\n{text}\n".encode())
+                        file.write(f"{max(newest, known)}\n{text}\n".encode())
         except OSError as error:
             LOG.warning("remembering the date of the Release of %s: %s", requested.name, error)
-        if newer:
+        if newest > date:
             raise OutdatedError(
-                f"reading the Release of {requested.name}: it is of {when(date)}, and one of "
-                f"{when(max(newer.values()))} was seen here before",
+                f"reading the Release of {requested.name}: it is of {when(date)}, and one of {when(newest)} was seen "
+                "here before",
                 advice="a mirror may lag, or somebody may replay an old state: try again later, or another mirror; if "
-                f"an old state is what you want, remove {' and '.join(map(str, newer))}",
+                f"an old state is what you want, remove {' and '.join(map(str, files))}",
             )
 
-    def _files(self, requested: Repository) -> list[tuple[Path, str]]:
+    def _files(self, requested: Repository) -> dict[Path, str]:
         """Return for each mirror its file, and what it is about, without credentials."""
         splits = [urlsplit(uri) for uri in requested.uris]
         plain = [split._replace(netloc=split.netloc.rpartition("@")[2]).geturl() for split in splits]
-        texts = [f"{uri} {suite_path(requested)}" for uri in dict.fromkeys(plain)]
-        return [(self.directory / hashlib.sha256(text.encode()).hexdigest(), text) for text in texts]
+        texts = [f"{uri} {suite_path(requested)}" for uri in plain]
+        return {self.directory / hashlib.sha256(text.encode()).hexdigest(): text for text in texts}
 
 
 def _read(path: Path) -> int:

@@ -33,6 +33,8 @@ _AGAIN_SECONDS = (0.2, 1.0)
 """The waits before each mirror is asked once more for a Release that can be believed: hosts behind one name differ, one
 may lag behind the others, and what came may have been damaged on its way.
 """
+_AGAIN_ATTEMPTS = 2
+"""Enough to be told that there is no such file, and not so many that the dead ones among the mirrors matter."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def _believed(requested: Repository, inquiry: Inquiry, stopped: threading.Event)
     """Return what is believed, of whichever mirror; raise what was wrong first if there is nothing."""
     asked_for = requested.key is not None or requested.fingerprint is not None
     may_be_unsigned = not asked_for and is_local(requested, inquiry.fetcher.is_direct)
-    judged = functools.partial(_judged, inquiry=inquiry, stopped=stopped, may_be_unsigned=may_be_unsigned)
+    judged = functools.partial(
+        _judged, whole=requested, inquiry=inquiry, stopped=stopped, may_be_unsigned=may_be_unsigned
+    )
     try:
         answer = judged(requested)
     except ReleaseError as error:
@@ -106,14 +110,15 @@ def _believed(requested: Repository, inquiry: Inquiry, stopped: threading.Event)
 
 
 def _believed_of_another(
-    requested: Repository, judged: Callable[[Repository], Answer | None], stopped: threading.Event
+    requested: Repository, judged: Callable[..., Answer | None], stopped: threading.Event
 ) -> Answer | None:
     """Ask the mirrors one by one: which of them gave what is not believed, nobody knows."""
     for wait_seconds in _AGAIN_SECONDS:
         stopped.wait(wait_seconds)
         for uri in requested.uris:
             try:
-                answer = None if stopped.is_set() else judged(dataclasses.replace(requested, uris=(uri,)))
+                one = dataclasses.replace(requested, uris=(uri,))
+                answer = None if stopped.is_set() else judged(one, attempts=_AGAIN_ATTEMPTS)
             except (ReleaseError, FetchError) as error:
                 LOG.debug("asking once more: %s", error.message)
                 continue
@@ -123,14 +128,23 @@ def _believed_of_another(
 
 
 def _judged(
-    requested: Repository, inquiry: Inquiry, stopped: threading.Event, *, may_be_unsigned: bool
+    requested: Repository,
+    whole: Repository,
+    inquiry: Inquiry,
+    stopped: threading.Event,
+    *,
+    may_be_unsigned: bool,
+    attempts: int | None = None,
 ) -> Answer | None:
-    """Return what the mirrors say if it is to be believed, None if they have no Release. Raises ReleaseError."""
+    """Return what the mirrors say if it is to be believed, None if they have no Release. Raises ReleaseError.
+
+    *requested* may have but one of the mirrors of the *whole*.
+    """
     fetcher = inquiry.fetcher
-    content, detached = _fetched(requested, "InRelease", fetcher, stopped), None
+    fetched = functools.partial(_fetched, requested, fetcher=fetcher, stopped=stopped, attempts=attempts)
+    content, detached = fetched("InRelease"), None
     if content is None:
-        content = _fetched(requested, "Release", fetcher, stopped)
-        detached = _fetched(requested, "Release.gpg", fetcher, stopped)
+        content, detached = fetched("Release"), fetched("Release.gpg")
     if content is None:
         return None
     keys = functools.partial(signature.keyring, requested, fetcher, stopped)
@@ -139,15 +153,17 @@ def _judged(
     if not requested.trusted:
         releases.check_validity(parsed, requested.name)
         if not warning and parsed.date is not None:
-            inquiry.seen.judge(requested, parsed.date)
+            inquiry.seen.judge(whole, parsed.date)
     return Answer(requested, parsed, warning)
 
 
-def _fetched(requested: Repository, name: str, fetcher: Fetcher, stopped: threading.Event) -> bytes | None:
+def _fetched(
+    requested: Repository, name: str, fetcher: Fetcher, stopped: threading.Event, attempts: int | None
+) -> bytes | None:
     """Fetch a file of the suite; None if there is none."""
     urls = urls_of(requested, f"{suite_path(requested)}/{name}")
     try:
-        return fetcher.small(urls, f"{name} of {requested.name}", _RELEASE_LIMIT_BYTES, stopped)
+        return fetcher.small(urls, f"{name} of {requested.name}", _RELEASE_LIMIT_BYTES, stopped, attempts=attempts)
     except FetchError as error:
         if error.missing:
             return None

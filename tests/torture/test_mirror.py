@@ -238,6 +238,8 @@ def test_a_release_rolled_back(opened: Opened, copied: Copied) -> None:
         with pytest.raises(OutdatedError, match=r"it is of \S+ \S+ UTC, and one of \S+ \S+ UTC was seen") as caught:
             opened(server.url.replace("//", "//user:s3cret@"))  # whose credentials make it no other
         assert opened(server.url, trusted=True)[0].release.date < time.time() - 8 * DAY
+        with pytest.raises(OutdatedError), misbehaving(old) as other:
+            opened(other.url, server.url)
         with misbehaving(new) as good:
             assert opened(server.url, good.url)[0].release.date > time.time() - 3 * DAY
         for file in re.findall(r"remove (\S+)", caught.value.advice):

@@ -43,6 +43,15 @@ def test_a_repository_is_known_by_each_of_its_mirrors_and_by_its_suite(tmp_path:
     assert not any("s3cret" in path.read_text() for path in tmp_path.iterdir())
 
 
+def test_a_mirror_that_is_new_in_a_list_is_not_older_than_the_others(tmp_path: Path) -> None:
+    seen, both = Seen(tmp_path), mine("http://a.example.org", "http://b.example.org")
+    seen.judge(mine("http://a.example.org"), DATE)
+    with pytest.raises(OutdatedError):
+        seen.judge(both, DATE - 1)
+    with pytest.raises(OutdatedError):
+        seen.judge(mine("http://b.example.org"), DATE - 1)
+
+
 def test_a_date_to_come_does_not_make_the_next_one_old(tmp_path: Path) -> None:
     now = int(time.time())
     Seen(tmp_path).judge(mine("http://a.example.org"), now + 10**9)

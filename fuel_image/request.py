@@ -41,6 +41,8 @@ LOG = logging.getLogger(__name__)
 _SCHEMES = ("http", "https", "file")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=/][A-Za-z0-9.+:~-]+)?")
 _CRYPT = re.compile(r"\$[0-9a-z]{1,4}\$[^:\s]+|[!*][^:\s]*|[./0-9A-Za-z]{13}")
+_AT_SIGN = "has an @ behind the host: write %40, and in a password %2F, %3F and %23 for /, ? and #"
+"""What might be the end of a password would be asked for, and shown, as a path."""
 _SHARE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*%")
 _PIN_LIMIT = 32767  # apt keeps priorities in a short
 _DEFAULT_RESERVE_BYTES = 64 << 20
@@ -185,8 +187,12 @@ def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
 def proxy_problems(proxies: dict[str, Any]) -> Iterator[Problem]:
     """Find what is wrong with proxies, here or in the site's configuration."""
     for scheme, proxy in proxies.get("protocols", {}).items():
-        if not isinstance(proxy, str) or urlsplit_or_none(proxy) is None:  # of a scheme that the schema does not know
+        # One of a scheme that the schema does not know may be no text.
+        split = urlsplit_or_none(proxy) if isinstance(proxy, str) else None
+        if split is None:
             yield Problem(f"$.proxies.protocols.{scheme}", "is not a URL such as http://proxy.example.org:3128")
+        elif "@" in split.path + split.query + split.fragment:
+            yield Problem(f"$.proxies.protocols.{scheme}", _AT_SIGN)
 
 
 def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
@@ -239,6 +245,8 @@ def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
         split = urlsplit_or_none(uri)
         if split is None or split.scheme not in _SCHEMES or not uri.isprintable() or set(uri) & set(" ?#"):
             yield Problem(f"{path}.{place}", f"must be an {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} URI")
+        elif "@" in split.path:
+            yield Problem(f"{path}.{place}", _AT_SIGN)
     flat, components = repo["suite"].endswith("/"), repo.get("section", "").split()
     if flat and components:
         yield Problem(f"{path}.section", "must be empty for a flat repository (a suite that ends with /)")

@@ -11,6 +11,7 @@ import pytest
 from fuel_image.errors import RequestError
 from fuel_image.request import Proxies, Repository, Reserve, parse
 
+AT_SIGN = "has an @ behind the host: write %40, and in a password %2F, %3F and %23 for /, ? and #"
 SEED = """
 {
    "image_data": {
@@ -242,6 +243,11 @@ BAD = [
     (repo(type="rpm"), '$.repos[0].type: "rpm" is not one of deb'),
     (repo(uri="gopher://h/u"), "$.repos[0].uri: must be an http, https or file URI"),
     (repo(uri="http://h:port/u"), "$.repos[0].uri: must be an http, https or file URI"),
+    (repo(uri="http://user:12/34@h/u"), f"$.repos[0].uri: {AT_SIGN}"),
+    (
+        changed(proxies={"protocols": {"http": "http://user:12#34@proxy.example.org"}}),
+        f"$.proxies.protocols.http: {AT_SIGN}",
+    ),
     (repo(section=""), "$.repos[0].section: names no component; a flat repository has a suite that ends with /"),
     (repo(suite="flat/"), "$.repos[0].section: must be empty for a flat repository (a suite that ends with /)"),
     (repo(suite="../../etc"), "$.repos[0].suite: holds characters that no repository has"),

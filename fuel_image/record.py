@@ -14,7 +14,7 @@ from typing import Any
 
 from fuel_image import plain
 from fuel_image.archive.transport import Failure, Transport
-from fuel_image.errors import FuelImageError
+from fuel_image.errors import FuelImageError, redact
 from fuel_image.metadata import END
 
 LIMIT_BYTES = 16 << 20
@@ -135,7 +135,8 @@ def _system(name: str, major: int, minor: int) -> str:
 
 def _source(one: dict[str, Any]) -> Source:
     name, uri, suite, section = (_text(one[key]) for key in ("name", "uri", "suite", "section"))
-    return Source(name, uri, suite, section, _text_or_none(one.get("release_sha256")))
+    # fa_build_image wrote the URI with its credentials, as it stood in the request.
+    return Source(name, redact(uri), suite, section, _text_or_none(one.get("release_sha256")))
 
 
 def _image(one: dict[str, Any]) -> Recorded:

@@ -61,7 +61,7 @@ class Failure(Exception):
         wait_seconds: float = 0.0,
         advice: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(redact(message))
         self.advice = advice
         self.missing = missing
         self.final = final
@@ -258,5 +258,4 @@ def _cause(error: BaseException) -> str:
     """Return the innermost reason of an error of requests, which wraps several layers of others' prose."""
     reason = error.args[0] if error.args else error
     reason = getattr(reason, "reason", reason)
-    text = _CONNECTION.sub("", str(reason)) or type(error).__name__
-    return redact(text)
+    return _CONNECTION.sub("", str(reason)) or type(error).__name__

@@ -39,6 +39,11 @@ def test_a_record_of_another_program_says_less() -> None:
     assert (image.raw_size_bytes, image.raw_md5, image.mount) == (1447505920, "r1", None)
 
 
+def test_credentials_that_another_program_wrote_are_left_out() -> None:
+    (source,) = record.parse(FUEL_AGENT.replace("http://", "http://user:s3cret@")).sources
+    assert source.uri == "http://***@127.0.0.1/u"
+
+
 def test_ours() -> None:
     found = record.parse(yaml.safe_dump(OURS) + END.lstrip())
     assert (found.version, found.codename, found.installed) == ("1.0.0", "trusty", {("acl", "amd64"): "2.2"})

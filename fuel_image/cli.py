@@ -6,13 +6,18 @@ Owns the table of commands and how their arguments are read. It must not know ho
 from __future__ import annotations
 
 import argparse
+import logging
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fuel_image import __version__, log
-from fuel_image.commands import build, cache, compare, config, sample, schema, show, verify
+from fuel_image.commands import asked, build, cache, compare, config, sample, schema, show, verify
 from fuel_image.ending import guarded
+from fuel_image.host import secrecy
+
+LOG = logging.getLogger(__name__)
 
 
 class Command(Protocol):
@@ -38,6 +43,7 @@ COMMANDS: Mapping[str, Command] = {
 }
 """By their names. Without one the first argument is a request, which is built."""
 
+_OPTION = re.compile(r"--?[a-z-]{1,20}")
 _DESCRIPTION = """\
 Build the file-system images of a machine from package repositories.
 
@@ -71,10 +77,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if arguments is None else arguments)
     _utf8_streams()
     log.set_up()
+    if arguments is None:
+        _keep_secrets()
     name = argv[0] if argv and argv[0] in COMMANDS else ""
     parser = _parser(name)
-    options = parser.parse_args(argv[1:] if name else argv)
+    options, unknown = parser.parse_known_args(argv[1:] if name else argv)
+    if unknown:  # argparse would print them: they may be pieces of a request that a shell has split
+        parser.error(f"unrecognized arguments: {' '.join(one if _OPTION.fullmatch(one) else '...' for one in unknown)}")
     return guarded(lambda: (COMMANDS[name] if name else build).run(options))
+
+
+def _keep_secrets() -> None:
+    """Show nobody on this host what the request holds."""
+    try:
+        secrecy.rewrite_arguments(asked.shown)
+        secrecy.leave_no_core()
+    except OSError as error:
+        LOG.warning("others on this host may see what the request holds: %s", error)
 
 
 def _utf8_streams() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fuel_image import log, plan, request, settings
 from fuel_image.document import LIMIT_BYTES
-from fuel_image.errors import Problem, RequestError
+from fuel_image.errors import Problem, RequestError, redact
 from fuel_image.plan import Plan
 from fuel_image.request import Proxies, Request
 from fuel_image.settings import Settings
@@ -76,9 +76,19 @@ def _at_this_site(wanted: Request, site: Settings) -> Request:
     return dataclasses.replace(wanted, repositories=repositories, proxies=proxies)
 
 
+def shown(argument: str) -> str:
+    """Return what may be seen of an argument of the program: nothing of a request, and no credentials."""
+    return "{...}" if _is_text(argument) else redact(argument)
+
+
+def _is_text(given: str) -> bool:
+    """Tell whether an argument is JSON text, and not the name of a file."""
+    return given.lstrip()[:1] in ("{", "[")
+
+
 def _text(given: str) -> str:
     """Return the JSON text that the argument is or names. Raises RequestError."""
-    if given.lstrip()[:1] in ("{", "["):
+    if _is_text(given):
         _refuse_cut(given)
         return given
     path = given[1:] if given.startswith("@") else given
@@ -86,7 +96,8 @@ def _text(given: str) -> str:
         with nullcontext(sys.stdin.buffer) if path == "-" else Path(path).open("rb") as file:
             content = file.read(LIMIT_BYTES + 1)
     except (OSError, ValueError, AttributeError) as error:  # a NUL in the path; a standard input that is closed
-        message = f"neither JSON text nor a file that can be read: {given[:80]} ({getattr(error, 'strerror', error)})"
+        name = given[:80] if not set('{"') & set(given) else "..."  # JSON text that lost its beginning, or is quoted
+        message = f"neither JSON text nor a file that can be read: {name} ({getattr(error, 'strerror', error)})"
         raise RequestError([Problem("REQUEST", message)]) from None
     try:
         return content.decode("utf-8")

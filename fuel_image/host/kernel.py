@@ -113,7 +113,10 @@ def drop_capabilities(numbers: Collection[int]) -> None:
 
 
 def hide_from_others() -> None:
-    """Let no other process look into this one, or at what its links in /proc lead to: prctl(PR_SET_DUMPABLE)."""
+    """Let no other process look into this one, or at what its links in /proc lead to: prctl(PR_SET_DUMPABLE).
+
+    No core is made of it either; all this until it runs another program.
+    """
     _checked(_libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0), 0, 0, 0))
 
 

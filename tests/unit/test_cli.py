@@ -34,6 +34,15 @@ def test_the_plan_shows_no_credentials(capsys: pytest.CaptureFixture[str]) -> No
     assert "s3cret" not in capsys.readouterr().out
 
 
+def test_pieces_of_a_request_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--dry-run", '{"root_password":', "s3cret}", "--frobnicate", "--s3cret={}"])
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert "unrecognized arguments: ... --frobnicate ..." in printed
+    assert "s3cret" not in printed
+
+
 @pytest.mark.parametrize("how", ["path", "@path"])
 def test_a_request_may_be_a_file(how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "request.json"
@@ -46,6 +55,7 @@ def test_a_request_may_be_a_file(how: str, tmp_path: Path, capsys: pytest.Captur
     ("request_text", "said"),
     [
         ("nowhere.json", "neither JSON text nor a file that can be read: nowhere.json (No such file or directory)"),
+        (json.dumps(SEED), "neither JSON text nor a file that can be read: ... ("),
         ("{", "$: not JSON: "),
         (changed(arch="vax", codename=4), '$.arch: "vax" is not one of'),
     ],

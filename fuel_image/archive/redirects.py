@@ -1,8 +1,8 @@
 """Where a redirect may lead.
 
 Owns the verdict on each: to another host by the same scheme, with no credentials but those that the new address itself
-holds. Another scheme, and this machine itself where it was not asked for, take the site's word (the setting
-``redirects``). It must not connect.
+holds. Another scheme, and the step between this machine and others, take the site's word (the setting ``redirects``).
+It must not connect.
 """
 
 from __future__ import annotations
@@ -43,8 +43,11 @@ def objection(asked: str, led_to: str, allowed: Collection[str]) -> str | None:
         return "which is not HTTP"
     if after.scheme != before.scheme and SCHEME not in allowed:
         return "another scheme"
-    if LOOPBACK not in allowed and is_loopback(after.hostname) and not is_loopback(before.hostname or ""):
-        return "which is this machine itself"
+    here = is_loopback(after.hostname)
+    if LOOPBACK not in allowed and here != is_loopback(before.hostname or ""):
+        # What a service of this machine says to a stranger it may not mean, and what is accepted from here because it
+        # is from here must be from here.
+        return "which is this machine itself" if here else "which is another machine"
     return None
 
 

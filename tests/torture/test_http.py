@@ -204,6 +204,17 @@ def test_loopback(host: str, got: Got, web: Web, monkeypatch: pytest.MonkeyPatch
     assert got(f"{ELSEWHERE}/0", redirects.LOOPBACK, proxies=proxies) == b"there"
 
 
+def test_from_loopback(got: Got, web: Web) -> None:
+    """A redirect from this machine to another, whose word does not count here, is refused unless the site allows it."""
+    proxy, seen = web.server()
+    url, _ = web.server(f"{ELSEWHERE}/file")
+    proxies = Proxies((("http", proxy),), ("127.0.0.1",))
+    with pytest.raises(FetchError, match=rf"redirects to {ELSEWHERE}/file, which is another machine"):
+        got(f"{url}/0", proxies=proxies)
+    assert seen == []
+    assert got(f"{url}/0", redirects.LOOPBACK, proxies=proxies) == b"there"
+
+
 def test_other_redirects(got: Got, web: Web) -> None:
     """A redirect to another host, or from loopback to loopback, is followed."""
     other, _ = web.server(host="127.0.0.2")

@@ -21,6 +21,7 @@ from typing import Any, Callable
 import tenacity
 from isal import igzip, igzip_lib
 
+from fuel_image import xz
 from fuel_image.archive import trust
 from fuel_image.archive.fetch import Fetcher, Wanted
 from fuel_image.archive.packages import Index
@@ -33,7 +34,9 @@ from fuel_image.request import Repository
 
 LOG = logging.getLogger(__name__)
 
-_INDEX_LIMIT_BYTES = 1 << 30
+_INDEX_LIMIT_BYTES = 512 << 20
+"""Packed or not; Debian's largest has a tenth of it."""
+_CHUNK_BYTES = 1 << 20
 _INDEX_ATTEMPTS = 3
 """Then a newer Release is looked for: by insisting an index that does not fit will not be had."""
 _SYNC_ATTEMPTS = 4
@@ -41,7 +44,7 @@ _SYNC_WAIT_SECONDS = 5.0
 _SYNC_PATIENCE_SECONDS = 180.0
 _DECOMPRESS: Mapping[str, Callable[[io.BytesIO], Any]] = {
     ".gz": igzip.open,
-    ".xz": lzma.open,
+    ".xz": xz.opened,
     ".bz2": bz2.open,
     "": lambda stream: stream,
 }
@@ -121,6 +124,10 @@ def _index_directories(requested: Repository, arch: str, release: Release) -> li
 
 def _wanted_index(requested: Repository, release: Release, path: str) -> Wanted:
     file = release.files[path]
+    if file.size_bytes > _INDEX_LIMIT_BYTES:
+        raise ReleaseError(
+            f"opening {requested.name}: its {path} has {file.size_bytes:,} bytes, more than any package index"
+        )
     suite = suite_path(requested)
     urls = urls_of(requested, f"{suite}/{path}")
     if release.by_hash:  # names that stay valid while the mirror syncs; the plain name is for mirrors without them
@@ -147,11 +154,14 @@ def _content(compressed: bytes, ending: str, name: str) -> bytes:
     """Decompress an index, up to a limit."""
     started = time.monotonic()
     try:
+        unpacked = io.BytesIO()  # to read more at once would take the memory twice
         with _DECOMPRESS[ending](io.BytesIO(compressed)) as stream:
-            content: bytes = stream.read(_INDEX_LIMIT_BYTES + 1).replace(b"\r\n", b"\n")
+            while unpacked.tell() <= _INDEX_LIMIT_BYTES and (chunk := stream.read(_CHUNK_BYTES)):
+                unpacked.write(chunk)
     except (OSError, EOFError, igzip_lib.IsalError, lzma.LZMAError) as error:  # type: ignore[misc]  # its stub is wrong
         raise ReleaseError(f"reading the package index {name}: {error}") from error
-    if len(content) > _INDEX_LIMIT_BYTES:
+    if unpacked.tell() > _INDEX_LIMIT_BYTES:
         raise ReleaseError(f"reading the package index {name}: larger than {_INDEX_LIMIT_BYTES >> 20} MiB unpacked")
+    content = unpacked.getvalue().replace(b"\r\n", b"\n")
     LOG.debug("unpacked %s: %d bytes in %.2f s", name, len(content), time.monotonic() - started)
     return content

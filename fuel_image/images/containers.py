@@ -16,6 +16,8 @@ from typing import Any, Callable, Protocol
 import zstandard
 from isal import igzip_threaded, isal_zlib
 
+from fuel_image import xz
+
 _GZIP_LEVEL = 1  # ISA-L's levels go from 0 to 3
 _GZIP_WINDOW_BITS = 31  # zlib.h: the largest window, with gzip's header and trailer
 _ZSTD_LEVEL = 3
@@ -90,7 +92,7 @@ CONTAINERS: Mapping[str, Container] = {
     "gzip": Container(_gzip, lambda file: nullcontext(_Member(file))),
     "raw": Container(lambda file, _threads: nullcontext(file), nullcontext),
     "zstd": Container(_zstd, _unzstd),
-    "xz": Container(_xz, lzma.LZMAFile),
+    "xz": Container(_xz, xz.opened),
 }
 UNPACKING_ERRORS: tuple[type[Exception], ...] = (
     *(EOFError, ValueError, lzma.LZMAError, zstandard.ZstdError),

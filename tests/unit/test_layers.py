@@ -30,7 +30,7 @@ LAYERS = [
     ["host"],
     ["suites", "log"],
     ["progress", "milestones"],
-    ["errors", "plain", "kept"],
+    ["errors", "plain", "kept", "xz"],
     ["printable"],
 ]
 KNOW_NOTHING_OF_EACH_OTHER = [("tree", "images"), ("images", "tree"), ("images", "archive")]

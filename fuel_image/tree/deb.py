@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import sys
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,9 +21,24 @@ from typing import Any, BinaryIO, Callable
 
 import zstandard
 
+from fuel_image import xz
+
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER_BYTES = 60
 _BUFFER_BYTES = 1 << 18
+_LONGEST_EXTENSION_BYTES = 64 << 10
+"""Of a header: a path has at most 4 KiB."""
+_EXTENSIONS = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+_CONTROL_LIMIT_BYTES = 64 << 20
+"""For all control files: the largest list of digests has a tenth of it."""
+_HEADERS_LIMIT_BYTES = 512 << 20
+"""For the names of all members, each of which takes _HEADER_BYTES besides: half a million files."""
+_HEADER_BYTES = 1024
+_PADDING_LIMIT_BYTES = 64 << 20
+_MOST_IN_VAIN = 10
 
 
 def _zstd(stream: BinaryIO) -> Any:
@@ -34,8 +50,8 @@ _DECOMPRESS: Mapping[str, Callable[[Any], Any]] = {
     "": lambda stream: stream,
     ".gz": lambda stream: gzip.GzipFile(fileobj=stream),
     ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
-    ".lzma": lzma.LZMAFile,
+    ".xz": xz.opened,
+    ".lzma": xz.opened,
     ".zst": _zstd,
 }
 
@@ -44,6 +60,7 @@ _ABSURD = (
     ValueError,
     OverflowError,
     RecursionError,
+    MemoryError,
 )  # in extended headers, a number may be anything, and a name hold NUL
 UNREADABLE = (*_DAMAGED, *_ABSURD)
 """What reading a package, or making what it holds, may raise besides DebError."""
@@ -82,14 +99,58 @@ class _Member(tarfile.TarInfo):
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
             raise tarfile.ReadError(str(error)) from error
 
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """Refuse sizes that tarfile takes at their word; this is where its documentation has subclasses begin."""
+        if self.size < 0 or (self.type in _EXTENSIONS and self.size > _LONGEST_EXTENSION_BYTES):
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # not in its stub
+        return member
+
+    def _refused(self, *_: object) -> tarfile.TarInfo:
+        raise tarfile.ReadError("a sparse file, which dpkg does not take either")  # its map has no end
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refused
+
+
+class _Bounded:
+    """A stream that may be no longer than *limit_bytes*; nor may one insist on more than it has. Raises DebError."""
+
+    def __init__(self, stream: Any, limit_bytes: int) -> None:
+        self._stream = stream
+        self._left = limit_bytes
+        self._in_vain = 0
+
+    def read(self, size_bytes: int) -> bytes:
+        chunk: bytes = self._stream.read(size_bytes)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise DebError("it unpacks to more than a package may have")
+        self._in_vain += not chunk
+        if self._in_vain > _MOST_IN_VAIN:  # to pass over a member, tarfile reads as often as its header says
+            raise DebError("an archive in it is cut short")
+        return chunk
+
 
 @contextmanager
-def opened(stream: Any) -> Iterator[tarfile.TarFile]:
+def opened(stream: Any, limit_bytes: int = sys.maxsize) -> Iterator[tarfile.TarFile]:
     """Open the tar archive that can be read from *stream*; at the end of the block, see that its check sum fits."""
-    with stream, tarfile.open(fileobj=stream, mode="r|", errorlevel=2, tarinfo=_Member) as tar:
+    bounded: Any = _Bounded(stream, limit_bytes)
+    with stream, tarfile.open(fileobj=bounded, mode="r|", errorlevel=2, tarinfo=_Member) as tar:
         yield tar
-        while stream.read(_BUFFER_BYTES):  # decompressors compare it when they reach it
+        padding = _Bounded(stream, _PADDING_LIMIT_BYTES)
+        while padding.read(_BUFFER_BYTES):  # decompressors compare it when they reach it
             pass
+
+
+def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Give the members of an archive; raise DebError for more than memory may hold."""
+    headers_bytes = 0
+    while (member := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]  # not in its stub; it would keep all
+        headers_bytes += _HEADER_BYTES + len(member.name) + len(member.linkname) + len(str(member.pax_headers))
+        if headers_bytes > _HEADERS_LIMIT_BYTES:
+            raise DebError("it has more members than a package may have")
+        yield member
 
 
 @dataclass(frozen=True)
@@ -104,8 +165,8 @@ class ControlFile:
 def control_files(deb: BinaryIO) -> Mapping[str, ControlFile]:
     """Return the control files of a package (deb-control(5) and its like) by name. Raises DebError."""
     found = {}
-    with opened(_member(deb, "control.tar")) as tar:
-        for member in tar:
+    with opened(_member(deb, "control.tar"), _CONTROL_LIMIT_BYTES) as tar:
+        for member in members(tar):
             content = tar.extractfile(member) if member.isreg() else None
             if content is not None:
                 found[PurePosixPath(member.name).name] = ControlFile(

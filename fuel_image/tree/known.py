@@ -6,11 +6,13 @@ with which paths dpkg does something else than with others.
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 _DPKG = "/var/lib/dpkg"
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Known:
 def _numbers(path: str) -> dict[str, int]:
     """Return the numbers of users or groups by name; the C library's own functions would load the tree's modules."""
     entries = (line.split(":") for line in _lines(path))
-    return {fields[0]: int(fields[2]) for fields in entries if len(fields) > 2 and fields[2].isdecimal()}
+    return {fields[0]: int(fields[2]) for fields in entries if len(fields) > 2 and _NUMBER.fullmatch(fields[2])}
 
 
 def _lines(path: str) -> list[str]:

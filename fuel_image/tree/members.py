@@ -16,6 +16,7 @@ from typing import IO
 from fuel_image.tree.deb import DebError
 
 _COPY_BYTES = 1 << 20
+_LONGEST_PATH = 4096  # PATH_MAX
 _NEW_CONFFILE = ".dpkg-new"
 _NODES = {tarfile.FIFOTYPE: 0o010000, tarfile.CHRTYPE: 0o020000, tarfile.BLKTYPE: 0o060000}
 
@@ -24,6 +25,8 @@ def path_of(name: str) -> str:
     """Return the absolute path of a member of this name."""
     if "\n" in name:
         raise DebError(f"{name!r}: a line break in a path, which dpkg does not take either")
+    if len(name) > _LONGEST_PATH:
+        raise DebError(f"{name[:60]!r}...: a path of {len(name):,} characters")
     return os.path.normpath("/" + name.lstrip("/"))
 
 

@@ -26,7 +26,7 @@ from typing import IO, BinaryIO
 
 from fuel_image.archive import stanza
 from fuel_image.host import kernel
-from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member, opened
+from fuel_image.tree.deb import UNREADABLE, ControlFile, DebError, control_files, data_member, members, opened
 from fuel_image.tree.known import Known
 from fuel_image.tree.members import Places, make_directory, path_of
 
@@ -94,7 +94,7 @@ def _unpack_data(deb: BinaryIO, done: Unpacked, known: Known, places: Places) ->
     done.paths.clear()
     with opened(data_member(deb)) as tar:
         links = []
-        for member in tar:
+        for member in members(tar):
             member.mode &= 0o7777
             known.set_owner(member)
             if member.issym():
@@ -174,7 +174,7 @@ def main(arguments: list[str]) -> int:
                 with os.fdopen(kernel.open_in_root(host, path, os.O_RDONLY), "rb") as deb:
                     done[path] = vars(unpack(deb, known, everything="--all" in options))
             except (DebError, *UNREADABLE) as error:
-                sys.stderr.write(f"{os.path.basename(path)}: {error}\n")
+                sys.stderr.write(f"{os.path.basename(path)}: {str(error) or type(error).__name__}\n")
                 return 1
         out.write(json.dumps(done))  # several times as quick as json.dump
     return 0

@@ -165,7 +165,7 @@ def fetched(location: str, transport: Transport) -> Record:
         with transport.opened(url_of(location), 0) as body:
             return parse(b"".join(body.chunks(LIMIT_BYTES)).decode("utf-8"))
     except Failure as error:
-        raise RecordError(f"reading {location}: {error}") from error
+        raise RecordError(f"reading {location}: {error}", advice=error.advice) from error
     except UnicodeDecodeError as error:
         raise RecordError(f"reading {location}: no record of a set: it is no text") from error
     except RecordError as error:

@@ -37,7 +37,7 @@ _CONNECTION = re.compile(r"^(<.*>|\w+\(.*?\)): ")
 _MISSING = (404, 410)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _REDIRECT_ADVICE = (
-    "give the repository the address that it redirects to, or, where this is meant, let the site's configuration say "
+    "name the address that it redirects to, or, where this is meant, let the site's configuration for builds say "
     f"redirects: [{redirects.SCHEME}], [{redirects.LOOPBACK}] or both"
 )
 _TLS_ADVICE = (

@@ -11,7 +11,6 @@ import fnmatch
 import os
 import random
 import socket
-import ssl
 import struct
 import threading
 import time
@@ -277,14 +276,12 @@ def at_random(seed: int, share: float, faults: Sequence[str] = PASSING) -> Progr
 
 
 @contextmanager
-def misbehaving(
-    directory: Path, programme: Programme = never, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
-) -> Iterator[Misbehaving]:
+def misbehaving(directory: Path, programme: Programme = never, *, port: int = 0) -> Iterator[Misbehaving]:
     """Serve the files of *directory* for the length of the block, as *programme* says."""
     state, over = Misbehaving(), threading.Event()
     parts = {"directory_": directory, "programme": staticmethod(programme), "state": state, "over": over}
     parts |= {"counts": collections.Counter(), "lock": threading.Lock()}
-    with serving(type("Handler", (Answering,), parts), host=host, tls=tls) as state.url:
+    with serving(type("Handler", (Answering,), parts), port) as state.url:
         try:
             yield state
         finally:

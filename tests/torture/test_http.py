@@ -15,10 +15,13 @@ from typing import Callable
 
 import pytest
 
+from fuel_image import record
 from fuel_image.archive import redirects
 from fuel_image.archive.fetch import Fetcher
 from fuel_image.archive.pool import Pool
+from fuel_image.commands.published import transport
 from fuel_image.errors import FetchError
+from fuel_image.record import RecordError
 from fuel_image.request import Proxies
 from tests.integration.servers import Handler, serving
 
@@ -213,6 +216,14 @@ def test_from_loopback(got: Got, web: Web) -> None:
         got(f"{url}/0", proxies=proxies)
     assert seen == []
     assert got(f"{url}/0", redirects.LOOPBACK, proxies=proxies) == b"there"
+
+
+def test_a_published_set(web: Web) -> None:
+    """A published set is looked at by the same rules."""
+    url, _ = web.server("https://mirror.example.org/set.yaml")
+    with pytest.raises(RecordError, match=r"redirects to https://mirror\.example\.org/set\.yaml, another") as caught:
+        record.fetched(f"{url}/0", transport())
+    assert "name the address" in caught.value.advice
 
 
 def test_other_redirects(got: Got, web: Web) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Callable
@@ -86,6 +88,18 @@ def test_a_body_is_resumed(fault: str, files: Path) -> None:
     begun, resumed = (asked.headers.get("range", "bytes=0-") for asked in server.asked)
     assert begun == "bytes=0-"
     assert 0 < int(resumed[6:-1]) <= len(CONTENT) // 2
+
+
+def test_a_mirror_that_comes_up(files: Path) -> None:
+    """A mirror that refuses connections is asked again until it is up."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+    with ThreadPoolExecutor(1) as beside:
+        fetching = beside.submit(fetched, files, [f"http://127.0.0.1:{port}"])
+        time.sleep(0.5)  # it asks in vain
+        with misbehaving(files, port=port):
+            assert fetching.result() == CONTENT
 
 
 def test_a_slow_line(files: Path) -> None:

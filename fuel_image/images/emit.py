@@ -87,16 +87,22 @@ def emit(
     """
     raw, packed = Running(), _Summed(target)
     opened = CONTAINERS[container].opened(packed, threads)
-    with concurrent.futures.ThreadPoolExecutor(2) as executor, opened as stream:
-        for chunk in _chunks(image):
-            if stopped.is_set():
-                raise BuildError(f"writing {image.stem}: given up because of another error")
-            running = [executor.submit(task) for task in raw.tasks(chunk)]
-            stream.write(chunk)
-            for future in running:
-                future.result()
-            step.advance(len(chunk))
-    target.flush()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(2) as executor, opened as stream:
+            for chunk in _chunks(image):
+                if stopped.is_set():
+                    raise BuildError(f"writing {image.stem}: given up because of another error")
+                running = [executor.submit(task) for task in raw.tasks(chunk)]
+                stream.write(chunk)
+                for future in running:
+                    future.result()
+                step.advance(len(chunk))
+        target.flush()
+    except OSError as error:
+        # A compressor with threads raises its error when it is written to and again when it is closed, which makes the
+        # error its own context: contextlib.ExitStack looks for the end of the contexts, and would never find it.
+        error.__context__ = None
+        raise
     return raw.sums(), packed.running.sums()
 
 

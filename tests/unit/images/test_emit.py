@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
 import lzma
+import os
 import threading
 import zlib
 from pathlib import Path
@@ -84,3 +86,21 @@ def test_it_stops_when_it_is_told(tmp_path: Path) -> None:
     stopped.set()
     with pytest.raises(BuildError, match="given up"):
         emit(path, "xz", io.BytesIO(), threads=1, step=Step("emitting"), stopped=stopped)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_an_error_of_the_disk_has_an_end(image: Path, container: str) -> None:
+    """A compressor with threads raises the same error twice, so that it is its own context: who looks for the first
+    error would look for ever.
+    """
+
+    class Full(io.BytesIO):
+        def write(self, _chunk: object, /) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        emit(image, container, Full(), threads=2, step=Step("emitting"), stopped=threading.Event())
+    contexts: list[BaseException | None] = [caught.value]
+    while contexts[-1] is not None:
+        assert contexts.count(contexts[-1]) == 1
+        contexts.append(contexts[-1].__context__)

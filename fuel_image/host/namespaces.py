@@ -45,12 +45,15 @@ def isolated(body: Callable[[], int]) -> int:
         os._exit(_first_process(body, parent_end))
     os.close(parent_end)  # child_end stays open until we end: the child sees its closing as our death
 
+    reason = " (out of memory?)"
+
     def forward(number: int, _frame: FrameType | None) -> None:
         os.kill(child, number)
         signal.alarm(_LONGEST_TO_END_SECONDS)
 
     def kill(_number: int, _frame: FrameType | None) -> None:
-        LOG.error("it did not end in %d seconds", _LONGEST_TO_END_SECONDS)
+        nonlocal reason
+        reason = f": it did not end within {_LONGEST_TO_END_SECONDS} seconds of a signal"
         os.kill(child, signal.SIGKILL)
 
     signal.signal(signal.SIGALRM, kill)
@@ -62,8 +65,9 @@ def isolated(body: Callable[[], int]) -> int:
     os.close(child_end)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        reason = " (out of memory?)" if code == -signal.SIGKILL else ""
-        LOG.error("it was killed by %s%s; the next build removes its files", signal.Signals(-code).name, reason)
+        name = signal.Signals(-code).name
+        reason = reason if code == -signal.SIGKILL else ""
+        LOG.error("the build was killed by %s%s\n  what to do: the next one removes its files", name, reason)
     return code if code >= 0 else 128 - code
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
-
-from .conftest import SMALL, Fuel, host_state, metadata_of, sample
+from .conftest import SMALL, Fuel, sample
 from .images import output_of
 
 
@@ -32,48 +29,6 @@ def wait_for(log: Path, text: str) -> None:
         time.sleep(0.1)
 
 
-MOMENTS = ["Fetching the base system", "packages of the base system ...", "Making images ..."]
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_an_interrupted_build_tidies_up(
-    number: signal.Signals, code: int, moment: str, tmp_path: Path, cache_dir: Path
-) -> None:
-    build, log = start(tmp_path, cache_dir)
-    wait_for(log, moment)
-    build.send_signal(number)
-    _, said = build.communicate(timeout=60)
-    assert build.returncode == code, said
-    assert f"interrupted by signal {int(number)}" in said
-    assert "Traceback" not in said
-    assert list((tmp_path / "work").iterdir()) == []
-    assert list((tmp_path / "output").iterdir()) == []
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_build_leaves_nothing_running_and_the_next_one_removes_its_files(
-    moment: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, fuel: Fuel
-) -> None:
-    build, log = start(tmp_path, cache_dir)
-    wait_for(log, moment)
-    build.kill()
-    build.wait(timeout=60)
-    deadline = time.monotonic() + 10
-    while host_state(tmp_path_factory.getbasetemp())["processes"]:
-        assert time.monotonic() < deadline, "the kernel should have ended everything by now"
-        time.sleep(0.1)
-    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
-    assert list((tmp_path / "output").iterdir()) == []
-    assert len(list((tmp_path / "work").glob("build-*"))) == 1
-    if moment == MOMENTS[-1]:
-        request = sample(None, tmp_path / "output", packages=[])
-        said = fuel(request, "--work-dir", str(tmp_path / "work")).stderr
-        assert "left by a build that was killed" in said
-        assert list((tmp_path / "work").iterdir()) == []
-        assert metadata_of(request).exists()
-
-
 def test_a_build_that_does_not_heed_a_signal_is_killed() -> None:
     body = (
         "import logging, signal, sys, time; from fuel_image.host import namespaces\n"
@@ -91,7 +46,7 @@ def test_a_build_that_does_not_heed_a_signal_is_killed() -> None:
         build.terminate()
         _, said = build.communicate(timeout=60)
     assert build.returncode == 137
-    assert "did not end in 1 seconds and is killed" in said
+    assert "killed by SIGKILL: it did not end within 1 seconds of a signal" in said
 
 
 def test_what_the_host_unmounts_meanwhile_is_free_at_once(tmp_path: Path, cache_dir: Path) -> None:
@@ -105,7 +60,7 @@ def test_what_the_host_unmounts_meanwhile_is_free_at_once(tmp_path: Path, cache_
         subprocess.run(["mount", "--make-shared", shared], check=True)
         subprocess.run(["mount", "-o", "loop", image, shared / "point"], check=True)
         build, log = start(tmp_path, cache_dir)
-        wait_for(log, MOMENTS[0])
+        wait_for(log, "Fetching the base system")
         subprocess.run(["umount", shared / "point"], check=True)
         deadline = time.monotonic() + 10  # the kernel frees a loop device a little later
         while str(image) in output_of("losetup", "--list", "--noheadings", "--output", "BACK-FILE"):
@@ -151,30 +106,6 @@ def test_every_missing_tool_is_named(tmp_path: Path) -> None:
 def test_another_architecture(fuel: Fuel, tmp_path: Path) -> None:
     ended = fuel(sample(None, tmp_path / "output", packages=[], arch="s390x"), expect=3)
     assert "a processor that runs s390x" in ended.stderr
-
-
-def test_a_full_disk(tmp_path: Path, cache_dir: Path) -> None:
-    request = json.dumps(sample(None, tmp_path / "output", packages=[]))
-    (tmp_path / "cache/layers").mkdir(parents=True)
-    (tmp_path / "cache/pool").symlink_to(cache_dir / "pool")
-    script = 'mount -t tmpfs -o nr_inodes=5000 tmpfs "$1"; shift; exec "$@"'
-    argv = [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        str(tmp_path / "cache/layers"),
-        sys.executable,
-        "-m",
-        "fuel_image",
-    ]
-    argv += ["--work-dir", str(tmp_path / "work"), "--cache-dir", str(tmp_path / "cache"), request]
-    ended = subprocess.run(argv, check=False, stderr=subprocess.PIPE, text=True)
-    assert ended.returncode == 1, ended.stderr
-    assert "unpacking packages: " in ended.stderr and "No space left on device" in ended.stderr
-    assert list((tmp_path / "output").iterdir()) == []
 
 
 def test_an_output_that_cannot_be_written(fuel: Fuel) -> None:

@@ -24,6 +24,7 @@ from .mirror import Mirror
 FAULTY = (sys.executable, "-m", "tests.torture.faulty")
 EPOCH = 1_700_000_000
 _LOOK_AGAIN_SECONDS = 0.01
+_PATIENCE_SECONDS = 10
 
 Run = subprocess.CompletedProcess[str]
 
@@ -99,8 +100,13 @@ class Ground:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def left(self) -> dict[str, list[str]]:
-        """Return what of the builds is mounted, attached or running."""
-        return {name: found for name, found in host_state(self.top).items() if found}
+        """Return what of the builds is mounted, attached or running, when the kernel has had time to end it."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            left = {name: found for name, found in host_state(self.top).items() if found}
+            if not left.keys() - {"mounts"} or time.monotonic() > deadline:
+                return left
+            time.sleep(_LOOK_AGAIN_SECONDS)
 
     def assert_whole(self) -> None:
         """Every file that a node can see is whole: of the earlier set, or of the new one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -16,19 +17,23 @@ from .ground import Ground, few, reset
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _SHARES = 8
+_A_WHILE_SECONDS = 0.1
 
 
-def end(ground: Ground, place: str, number: signal.Signals) -> bool:
-    """End a build at a place; tell whether it came there."""
+def end(ground: Ground, place: str, number: signal.Signals, *, seconds_later: float = 0) -> bool:
+    """End a build at a place, or when it has gone on from there for a while; tell whether it came there."""
     stopped = ground.stopped_at(place)
     if stopped is None:
         ground.assert_done()
         return False
+    if seconds_later:
+        stopped.let_go()
+        time.sleep(seconds_later)
     stopped.process.send_signal(number)
     said = stopped.ended()
     code = stopped.process.returncode
     if code == 0:  # it was so near to its end that it came there
-        assert number != signal.SIGKILL, place
+        assert number != signal.SIGKILL or seconds_later, place
         ground.assert_done()
     else:
         assert code in (-number, 128 + number), (place, said)
@@ -55,6 +60,22 @@ def test_ended_again_and_again(share: int, ground: Ground, places: Sequence[str]
     mine = few(places)[share::_SHARES]
     end_at_each(ground, mine, SIGNALS)
     tried(len(mine))
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_ended_while_a_program_runs(
+    number: signal.Signals, ground: Ground, places: Sequence[str], tried: Tried
+) -> None:
+    """A build that is ended while dpkg, apt or any other program works for it ends that, too."""
+    programs = [place for place in places if place.startswith("os.fork") and "namespaces" not in place]
+    ground.forget()
+    reset(ground)
+    for place in programs:
+        if not end(ground, place, number, seconds_later=_A_WHILE_SECONDS):
+            ground.forget()
+            assert end(ground, place, number, seconds_later=_A_WHILE_SECONDS), place
+    ground.assert_next_succeeds()
+    tried(len(programs))
 
 
 @pytest.mark.thorough

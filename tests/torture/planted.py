@@ -70,6 +70,15 @@ def _found(place: Path, wanted: re.Pattern[bytes]) -> Iterator[str]:
                 yield f"{name} of {path}"
 
 
+def family(pid: int) -> Iterator[int]:
+    """Give a process and all that descend from it."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                yield from family(int(child))
+
+
 class Watch:
     """What the kernel shows of processes: *seen* are the arguments of each that ran, *found* is where a secret was."""
 
@@ -80,10 +89,9 @@ class Watch:
         self._wanted = pattern()
 
     def look(self) -> None:
-        """Look at every process but this one."""
-        for process in Path("/proc").glob("[0-9]*"):
-            if process.name == str(os.getpid()):
-                continue
+        """Look at every process that descends from this one; other tests run beside it."""
+        _, *others = family(os.getpid())
+        for process in (Path(f"/proc/{pid}") for pid in others):
             with contextlib.suppress(OSError):
                 arguments = (process / "cmdline").read_bytes()
                 environment = (process / "environ").read_bytes()
@@ -98,13 +106,13 @@ class Watch:
 
 @contextmanager
 def watched() -> Iterator[Watch]:
-    """Look at all processes, again and again, while the block runs."""
+    """Look at all that is started, again and again, while the block runs."""
     watch, done = Watch(), threading.Event()
 
     def look() -> None:
         while not done.is_set():
             watch.look()
-            time.sleep(0.005)
+            time.sleep(0.002)
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -32,6 +32,8 @@ BASIC = "Basic " + base64.b64encode(USER.encode()).decode()
 ELSEWHERE = "http://mirror.example.org"
 """No address of this machine; a proxy answers for it."""
 
+SELF = "self:"
+"""In a Location: the server that sends it."""
 Seen = list[tuple[str, "str | None", "str | None"]]
 """Of each request what was asked for, its Authorization and its Proxy-Authorization."""
 
@@ -54,7 +56,8 @@ class Web:
                 number = self.path.rpartition("/")[2]
                 self.send_response(302 if number.isdecimal() else 200)
                 if number.isdecimal():
-                    self.send_header("Location", locations[int(number)].encode().decode("latin-1"))
+                    location = locations[int(number)].replace(SELF, f"http://{self.headers['Host']}")
+                    self.send_header("Location", location.encode().decode("latin-1"))
                 self.send_header("Content-Length", "5")
                 self.end_headers()
                 self.wfile.write(b"there")
@@ -249,11 +252,11 @@ def test_credentials(got: Got, web: Web) -> None:
     """The credentials of a URL go to no other host, port or scheme, and where they belong also after a redirect."""
     host, seen_there = web.server(host="127.0.0.2")
     port, seen_at_port = web.server()
-    url, seen = web.server(f"{host}/file", f"{port}/file", "/file")
+    url, seen = web.server(f"{host}/file", f"{port}/file", "/here", f"{SELF}/there")
     own = url.replace("//", f"//{USER}@")
-    for number in range(3):
+    for number in range(4):
         assert got(f"{own}/{number}") == b"there"
-    assert seen == [("/0", BASIC, None), ("/1", BASIC, None), ("/2", BASIC, None), ("/file", BASIC, None)]
+    assert seen == [(path, BASIC, None) for path in ("/0", "/1", "/2", "/here", "/3", "/there")]
     assert seen_there == seen_at_port == [("/file", None, None)]
 
 

@@ -27,6 +27,7 @@ _PACKAGES = {
     "btrfs": "btrfs-progs",
     "gpgv": "gpgv (Debian) or gnupg2 (EL)",
     "blkid": "util-linux",
+    "setpriv": "util-linux",
     "cp": "coreutils",
 }
 _RUNS_TOO = {("x86_64", "i386"), ("aarch64", "armhf")}

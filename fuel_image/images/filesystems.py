@@ -33,7 +33,7 @@ class Filesystem:
 _EXT2 = ("ext_attr", "resize_inode", "dir_index", "filetype", "sparse_super", "large_file")
 _EXT3 = (*_EXT2, "has_journal")
 _EXT4 = (*_EXT3, "extent", "flex_bg", "huge_file", "dir_nlink", "extra_isize")
-_EXT_TOOLS = ("mke2fs", "e2fsck", "debugfs", "dumpe2fs")
+_EXT_TOOLS = ("setpriv", "mke2fs", "e2fsck", "debugfs", "dumpe2fs")
 _EXT_LABEL_BYTES = 16
 MODERN_LINUX = (4, 15)
 """From bionic on, a release's own e2fsck, kernel and GRUB know 64bit and metadata_csum (e2fsprogs 1.43)."""

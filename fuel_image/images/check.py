@@ -7,6 +7,7 @@ not repair anything.
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from collections.abc import Mapping, Sequence
@@ -75,7 +76,11 @@ def _found(mountpoint: Path, view: Path, file: Path) -> _Found:
     with file.open("rb") as answer:
         entries, links, differing = pickle.load(answer)
     file.unlink()
-    return _Found({path: Entry(*fields) for path, fields in entries.items()}, links, differing)
+    return _Found(
+        entries={os.fsdecode(path): Entry(*fields) for path, fields in entries.items()},
+        links=frozenset(tuple(map(os.fsdecode, paths)) for paths in links),
+        differing=differing,
+    )
 
 
 def _compare(name: str, wanted: Inventory, found: _Found) -> None:

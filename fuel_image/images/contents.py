@@ -22,7 +22,8 @@ from fuel_image.host.mounts import bound
 class Entry(NamedTuple):
     """One path of a view: what a check compares. *detail* is a file's size, a link's target or a device's number.
 
-    *attributes* are the extended ones, among them ACLs and capabilities, by name. A tuple, for there are as many as
+    *attributes* are the extended ones, among them ACLs and capabilities, by name. Bytes, not text, for what bytes mean
+    as text depends on the locale. A tuple, for there are as many as
     files: making them is most of the time that an inventory takes.
     """
 
@@ -31,7 +32,7 @@ class Entry(NamedTuple):
     gid: int
     mtime_ns: int
     detail: object
-    attributes: tuple[tuple[str, bytes], ...]
+    attributes: tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def take(top: Path) -> Inventory:
                 path = prefix + item.name
                 # A scandir entry's own stat does not cross onto what is mounted there; os.lstat does.
                 found = os.lstat(item.path) if item.is_dir(follow_symlinks=False) else item.stat(follow_symlinks=False)
-                entries[path] = entry = _entry(item.path, found)
+                entries[path] = _entry(item.path, found)
                 inode = found.st_dev, found.st_ino
                 names += _NAME_OVERHEAD_BYTES + (len(os.fsencode(item.name)) + 3 & ~3)
                 if stat.S_ISDIR(found.st_mode):
@@ -109,11 +110,11 @@ def take(top: Path) -> Inventory:
                     continue
                 if stat.S_ISREG(found.st_mode):
                     file_bytes.append(min(found.st_size, found.st_blocks * 512))
-                elif stat.S_ISLNK(found.st_mode) and len(os.fsencode(str(entry.detail))) > _INLINE_LINK_BYTES:
+                elif stat.S_ISLNK(found.st_mode) and found.st_size > _INLINE_LINK_BYTES:
                     long_links += 1
                 seen.add(inode)
         directory_bytes.append(names)
-    links = frozenset(tuple(sorted(paths)) for paths in names_of.values() if len(paths) > 1)
+    links = frozenset(tuple(sorted(paths, key=os.fsencode)) for paths in names_of.values() if len(paths) > 1)
     return Inventory(entries, links, len(seen) + 1, file_bytes, directory_bytes, long_links)
 
 
@@ -122,18 +123,18 @@ def _entry(path: str, found: os.stat_result) -> Entry:
     if stat.S_ISREG(found.st_mode):
         detail = found.st_size
     elif stat.S_ISLNK(found.st_mode):
-        detail = os.readlink(path)
+        detail = os.readlink(os.fsencode(path))
     elif stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         detail = found.st_rdev
     return Entry(found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, detail, _attributes(path))
 
 
-def _attributes(path: str) -> tuple[tuple[str, bytes], ...]:
+def _attributes(path: str) -> tuple[tuple[bytes, bytes], ...]:
     try:
         names = os.listxattr(path, follow_symlinks=False)
     except OSError as error:
         if error.errno == errno.ENOTSUP:
             return ()
         raise
-    stored = sorted(name for name in names if not name.startswith(_NOT_STORED))
+    stored = sorted(os.fsencode(name) for name in names if not name.startswith(_NOT_STORED))
     return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in stored)

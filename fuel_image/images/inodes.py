@@ -7,6 +7,7 @@ symbolic link that has more than one, of which mke2fs makes as many links. It mu
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,7 +40,7 @@ def settle(image: Path, inventory: Inventory, epoch: int) -> None:
     lines = [*_times(image, epoch), *_root(inventory), *_attributes(inventory, numbers, values)]
     lines += _links(inventory, numbers)
     commands = image.with_suffix(".commands")
-    commands.write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+    commands.write_bytes(os.fsencode("".join(f"{line}\n" for line in lines)))
     run("debugfs", "-w", "-f", commands, image, doing="correcting the inodes of a file system", env=environment(epoch))
     commands.unlink()
     for value in values.iterdir():
@@ -82,7 +83,7 @@ def _numbers(image: Path, inventory: Inventory) -> Mapping[str, int]:
 
     The kernel is asked: it takes any name, where a file of commands has no way to write one that holds a line feed.
     """
-    paths = sorted(_concerned(inventory))
+    paths = sorted(_concerned(inventory), key=os.fsencode)  # whatever the locale makes of them
     if not paths:
         return {}
     point = image.with_suffix(".numbers")
@@ -98,19 +99,19 @@ def _attributes(inventory: Inventory, numbers: Mapping[str, int], values: Path) 
     """Set the attributes anew in the order of their names; *values* is where their values are put."""
     for path, inode in numbers.items():
         attributes = inventory.entries[path].attributes
-        if any("\n" in name for name, _ in attributes):
+        if any(b"\n" in name for name, _ in attributes):
             continue  # no command can name it
         for name, _ in attributes:
-            yield f"ea_rm <{inode}> {_quoted(name)}"
+            yield f"ea_rm <{inode}> {_quoted(os.fsdecode(name))}"
         for number, (name, value) in enumerate(attributes):
             file = values / f"{inode}-{number}"
             file.write_bytes(value)
-            yield f"ea_set -f {_quoted(str(file))} <{inode}> {_quoted(name)}"
+            yield f"ea_set -f {_quoted(str(file))} <{inode}> {_quoted(os.fsdecode(name))}"
 
 
 def _links(inventory: Inventory, numbers: Mapping[str, int]) -> Iterator[str]:
     """Make one inode of the symbolic links that are one in the tree; the check finds what no command can name."""
-    for first, *others in sorted(inventory.links):
+    for first, *others in sorted(inventory.links, key=lambda paths: os.fsencode(paths[0])):
         if first not in numbers or not stat.S_ISLNK(inventory.entries[first].mode):
             continue
         for other in others:

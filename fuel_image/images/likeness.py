@@ -70,9 +70,11 @@ def main(arguments: list[str]) -> int:
     """Look at what is mounted at ``arguments[0]`` beside the view ``arguments[1]``; leave the answer in a file."""
     mounted, view, file = arguments
     found = contents.take(Path(mounted))
-    entries = {path: tuple(entry) for path, entry in found.entries.items()}
+    # As bytes: whoever asks may be in another locale.
+    entries = {os.fsencode(path): tuple(entry) for path, entry in found.entries.items()}
+    links = [tuple(map(os.fsencode, paths)) for paths in found.links]
     with open(file, "wb") as out:
-        pickle.dump((entries, found.links, list(differing(found, mounted, view))), out)
+        pickle.dump((entries, links, list(differing(found, mounted, view))), out)
     return 0
 
 

@@ -22,6 +22,8 @@ from . import hostile
 from .conftest import Tried
 from .mirror import Mirror
 
+pytestmark = pytest.mark.xdist_group("escapes")
+
 STAGES = {"essential": ("hostname", "99", "Essential: yes\n"), "ordinary": ("ordinary", "1", "")}
 """A package for each: one takes the place of an essential one of its name, so that its script runs first of all."""
 _CAP_SYS_RESOURCE = 24

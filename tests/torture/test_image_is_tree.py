@@ -23,6 +23,8 @@ from .conftest import Tried
 from .listing import Facts, listing
 from .mirror import Mirror
 
+pytestmark = pytest.mark.xdist_group("image_is_tree")
+
 KINDS = {
     "/": ("ext4", "gzip"),
     "/boot": ("ext2", "gzip"),

@@ -17,6 +17,8 @@ from .mirror import Mirror
 from .misbehaving import FAULTS, PASSING, SLOW, always, at_random, first, misbehaving
 from .pool import whole
 
+pytestmark = pytest.mark.xdist_group("mirror_builds")
+
 EPOCH = 1_700_000_000
 Built = Callable[..., "dict[str, Any]"]
 

@@ -22,6 +22,8 @@ from . import oddities
 from .conftest import Tried
 from .mirror import Mirror
 
+pytestmark = pytest.mark.xdist_group("reproducible")
+
 IMAGES = {
     "/": ("ext4", "gzip"),
     "/boot": ("ext2", "zstd"),

@@ -36,6 +36,8 @@ from . import planted
 from .conftest import Tried
 from .mirror import Mirror
 
+pytestmark = pytest.mark.xdist_group("secrets")
+
 HASHED = "$6$planted$1zwyHEVm8kGPyQFTc7bCD9W8Vg1NUsHDQDLzIPsMdYEwQyBnkkQM0vS6GFwLQJFVZ9mWfxkL3L6DNbUcIEXxh1"
 NAMED = "http://mirror.example.org/debian"
 """Nobody asks for this name but the proxy, which knows where it is."""

@@ -246,12 +246,16 @@ def _http_now() -> str:
 
 def _tls_failure(error: BaseException) -> Failure:
     """Tell a certificate that is not to be trusted, for which asking again does not help, from a broken connection."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
-        cause = cause.__cause__ or cause.__context__
-    if cause is None:
-        return Failure(f"TLS: {_cause(error)}")
-    return Failure(f"TLS: {_cause(error)}", final=True, advice=_TLS_ADVICE)
+    final = _proves_nothing(error)
+    return Failure(f"TLS: {_cause(error)}", final=final, advice=_TLS_ADVICE if final else "")
+
+
+def _proves_nothing(error: object) -> bool:
+    """Tell whether a certificate is at the bottom of an error, as its cause or, through a proxy, its argument."""
+    if not isinstance(error, BaseException):
+        return False
+    inner = (error.__cause__, error.__context__, *error.args)
+    return isinstance(error, ssl.SSLCertVerificationError) or any(map(_proves_nothing, inner))
 
 
 def _cause(error: BaseException) -> str:

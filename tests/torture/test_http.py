@@ -6,8 +6,10 @@ The servers are on two addresses of loopback. What counts as this machine itself
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -103,7 +105,7 @@ def test_certificates(
     }
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.certificate))
     url, seen = web.server(tls=contexts[kind]())
-    with pytest.raises(FetchError, match=r"TLS: .*[Cc]ertificate.*\(attempts: 1\)") as caught:
+    with pytest.raises(FetchError, match=r"TLS: .*([Cc]ertificate|hostname).*\(attempts: 1\)") as caught:
         got(f"{url}/file")
     assert "REQUESTS_CA_BUNDLE" in caught.value.advice and "clock" in caught.value.advice
     assert seen == []
@@ -278,6 +280,42 @@ def test_credentials_of_a_proxy(got: Got, web: Web) -> None:
     proxies = Proxies((("http", proxy.replace("//", f"//{USER}@")),), ("127.0.0.1",))
     assert got(f"{ELSEWHERE}/0", redirects.LOOPBACK, proxies=proxies) == b"there"
     assert (seen_by_proxy, seen) == ([(f"{ELSEWHERE}/0", None, BASIC)], [("/file", None, None)])
+
+
+def test_tls_through_a_proxy(got: Got, web: Web, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS is verified through a proxy too, which sees its own credentials and nothing of what is asked."""
+    url, seen = web.server(tls=authority.server("IP:127.0.0.1"))
+    seen_by_proxy: Seen = []
+
+    class Proxy(Handler):
+        def do_CONNECT(self) -> None:
+            seen_by_proxy.append((self.path, self.headers.get("Authorization"), self.headers["Proxy-Authorization"]))
+            host, _, port = self.path.partition(":")
+            with socket.create_connection((host, int(port))) as origin:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=relayed, args=(origin, self.connection))
+                back.start()
+                relayed(self.connection, origin)
+                back.join()
+
+    with serving(Proxy) as proxy:
+        proxies = Proxies((("https", proxy.replace("//", f"//{USER}@")),))
+        with pytest.raises(FetchError, match=r"TLS: .*certificate"):
+            got(f"{url}/file", proxies=proxies)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.certificate))
+        assert got(url.replace("//", "//mine:own@") + "/file", proxies=proxies) == b"there"
+    assert seen_by_proxy == [(url.partition("//")[2], None, BASIC)] * 2
+    assert [(path, proxy) for path, _, proxy in seen] == [("/file", None)]
+
+
+def relayed(source: socket.socket, target: socket.socket) -> None:
+    """Copy what comes until nothing does."""
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(1 << 16):
+            target.sendall(chunk)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 def test_netrc(got: Got, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

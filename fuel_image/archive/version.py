@@ -27,11 +27,12 @@ def _part_key(part: str) -> tuple[object, ...]:
     """Split into alternating non-digit and digit runs; compare the former by character, the latter as numbers.
 
     The end of a run, and of the part, sorts after ``~`` and before everything else: the closing 0 and _END see to it.
+    A leading 0 looks like an end, so that what follows it is compared with a second one.
     """
     key = [((*map(_weight, text), 0), _number(digits)) for text, digits in _PARTS.findall(part)]
     while key and key[-1] == _END:
         key.pop()
-    return (*key, _END)
+    return (*key, _END, _END)
 
 
 def _number(digits: str) -> tuple[int, str]:

@@ -101,8 +101,10 @@ def verified(content: bytes, detached: bytes | None, keys: bytes, repository: Re
         files = {"keys.gpg": keys, "signature": signed.signatures, "content": signed.content}
         for file, written in files.items():
             (directory / file).write_bytes(written)
-        keyring_, signature_, content_ = (str(directory / file) for file in files)
-        arguments = ["--homedir", name, "--status-fd", "1", "--keyring", keyring_, signature_, content_]
+        # A keyring by its name alone lies in the home directory; in a path a colon would have a meaning of its own.
+        keyring_, signature_, content_ = files
+        arguments = ["--homedir", name, "--status-fd", "1", "--keyring", keyring_]
+        arguments += [str(directory / file) for file in (signature_, content_)]
         doing = f"verifying the signature of {repository.name}"
         status = run("gpgv", *arguments, doing=doing, want_output=True, accept=tuple(range(256))).text
     _judge(status, repository)

@@ -39,9 +39,9 @@ class Entry(NamedTuple):
 class Inventory:
     """A view's entries by path relative to its root (``.``), and how much room its inodes take, in bytes.
 
-    *links* are the sets of paths that are one inode. *file_bytes* holds the allocated size of each file (hard links
-    once), *directory_bytes* that of the names in each directory, *long_links* counts the symbolic links that do not
-    fit into an inode.
+    *links* are the sets of paths that are one inode. *file_bytes* holds the size of each file without its holes (hard
+    links once), *directory_bytes* that of the names in each directory, *long_links* counts the symbolic links that do
+    not fit into an inode.
     """
 
     entries: Mapping[str, Entry]
@@ -54,6 +54,9 @@ class Inventory:
 
 _INLINE_LINK_BYTES = 59  # ext2fs: i_block, less a NUL
 _NAME_OVERHEAD_BYTES = 8  # struct ext2_dir_entry without its name
+_PAGE_BYTES = 4096
+_SPARSE_BYTES = 64 << 10
+"""In smaller files nobody looks for holes."""
 _NOT_STORED = ("security.selinux", "trusted.SGI_ACL_")
 """Attributes that a kernel answers whether they are stored or not; xfs tells ACLs twice."""
 
@@ -109,7 +112,7 @@ def take(top: Path) -> Inventory:
                 if inode in seen:
                     continue
                 if stat.S_ISREG(found.st_mode):
-                    file_bytes.append(min(found.st_size, found.st_blocks * 512))
+                    file_bytes.append(_data_bytes(item.path, found.st_size))
                 elif stat.S_ISLNK(found.st_mode) and found.st_size > _INLINE_LINK_BYTES:
                     long_links += 1
                 seen.add(inode)
@@ -127,6 +130,35 @@ def _entry(path: str, found: os.stat_result) -> Entry:
     elif stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
         detail = found.st_rdev
     return Entry(found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns, detail, _attributes(path))
+
+
+def _data_bytes(path: str, size_bytes: int) -> int:
+    """Return how much of a file is no hole, in whole pages.
+
+    What the file system says that it has allocated would make an image of another size on another host.
+    """
+    if size_bytes < _SPARSE_BYTES:
+        return size_bytes
+    found, end = 0, 0
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        while (start := next_data(descriptor, end, size_bytes)) < size_bytes:
+            start = max(start // _PAGE_BYTES * _PAGE_BYTES, end)
+            end = min(-(-os.lseek(descriptor, start, os.SEEK_HOLE) // _PAGE_BYTES) * _PAGE_BYTES, size_bytes)
+            found += end - start
+    finally:
+        os.close(descriptor)
+    return found
+
+
+def next_data(descriptor: int, place: int, size_bytes: int) -> int:
+    """Return where the first data at or after *place* of an open file begin, or *size_bytes*."""
+    try:
+        return os.lseek(descriptor, place, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # no data from here to the end
+            return size_bytes
+        raise
 
 
 def _attributes(path: str) -> tuple[tuple[bytes, bytes], ...]:

@@ -7,7 +7,6 @@ not read. It must not make or check file systems.
 from __future__ import annotations
 
 import concurrent.futures
-import errno
 import functools
 import hashlib
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from fuel_image.errors import BuildError
+from fuel_image.images import contents
 from fuel_image.images.containers import CONTAINERS
 from fuel_image.progress import Step
 
@@ -119,7 +119,7 @@ def _chunks(image: Path) -> Iterator[bytes]:
         for place in range(0, size, _CHUNK_BYTES):
             count = min(_CHUNK_BYTES, size - place)
             if next_data < place + 1:
-                next_data = _next_data(descriptor, place, size)
+                next_data = contents.next_data(descriptor, place, size)
             yield _ZEROS[:count] if next_data >= place + count else _read(descriptor, count, place)
 
 
@@ -128,13 +128,3 @@ def _read(descriptor: int, count: int, place: int) -> bytes:
     while len(chunk) < count:
         chunk += os.pread(descriptor, count - len(chunk), place + len(chunk))
     return chunk
-
-
-def _next_data(descriptor: int, place: int, size: int) -> int:
-    """Return where the first data at or after *place* begin, or *size*."""
-    try:
-        return os.lseek(descriptor, place, os.SEEK_DATA)
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # no data from here to the end
-            return size
-        raise

@@ -7,7 +7,6 @@ finds.
 
 from __future__ import annotations
 
-import errno
 import os
 import pickle
 import stat
@@ -48,22 +47,12 @@ def _same_content(one: int, other: int, size_bytes: int) -> bool:
     place = 0
     while place < size_bytes:
         if size_bytes > _CHUNK_BYTES:  # it may be one large hole
-            place = min(_next_data(one, place, size_bytes), _next_data(other, place, size_bytes))
+            place = min(contents.next_data(one, place, size_bytes), contents.next_data(other, place, size_bytes))
         count = min(_CHUNK_BYTES, size_bytes - place)
         if os.pread(one, count, place) != os.pread(other, count, place):
             return False
         place += count
     return True
-
-
-def _next_data(descriptor: int, place: int, size_bytes: int) -> int:
-    """Return where the first data at or after *place* begin, or *size_bytes*."""
-    try:
-        return os.lseek(descriptor, place, os.SEEK_DATA)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            return size_bytes
-        raise
 
 
 def main(arguments: list[str]) -> int:

@@ -55,7 +55,7 @@ for place in @PLACES@; do
     echo note > note && setfattr -n user.note -v 'a value' note && ln note note-hard
     echo none > none && setfattr -n user.empty none
     echo binary > binary && setfattr -n user.binary -v 0x00ff0a0d22 binary
-    echo large > large-attribute && setfattr -n user.large -v "$(printf '%03000d' 0)" large-attribute
+    echo large > large-attribute && setfattr -n user.large -v "$(printf '%0700d' 0)" large-attribute
     echo several > several && for one in $(seq 9 -1 1); do setfattr -n "user.number$one" -v "value $one" several; done
     setfattr -n 'user.odd "name"' -v odd several && setcap cap_net_raw+ep several && setfacl -m u:9:r several
     mkdir noted && setfattr -n user.directory -v yes noted

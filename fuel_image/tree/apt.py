@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 _HOME = "/run/apt"
 _STATUS = f"{_HOME}/status"
 _REMOVED = re.compile(r"^The following packages will be REMOVED:\n((?: .*\n)+)", re.MULTILINE)
-_URI = re.compile(r"'http://repository-(\d+)\.invalid/[^']*' (\S+) \d+")
+_URI = re.compile(r"'http://repository-([0-9]{1,9})\.invalid/[^']*' (\S+) [0-9]+")
 _CONFIGURATION = """\
 Dir::Etc::sourcelist "{home}/sources.list";
 Dir::Etc::sourceparts "{home}/none";
@@ -178,8 +178,8 @@ def _choose(
     advice = "the packages cannot be installed together from these repositories; apt's reasons are above"
     argv = ("apt-get", *options, "--print-uris", "install", "--", *packages)
     printed = chroot.run(*argv, doing="choosing packages", want_output=True, advice=advice).text
-    matches = (_URI.match(line) for line in printed.splitlines())
-    chosen = tuple(_named_by_apt(repositories[int(match[1])], match[2]) for match in matches if match)
+    matches = (_URI.match(line) for line in printed.split("\n"))
+    chosen = tuple(_named_by_apt(repositories, int(match[1]), match[2]) for match in matches if match)
     removed = _REMOVED.search(printed)
     return Choice(chosen, tuple(word.rstrip("*") for word in removed[1].split()) if removed else ())
 
@@ -237,7 +237,10 @@ def _asked(packages: Sequence[str], chosen: Sequence[Package]) -> set[str]:
     return asked | providers
 
 
-def _named_by_apt(repository: OpenRepository, archive_name: str) -> Package:
+def _named_by_apt(repositories: Repositories, place: int, archive_name: str) -> Package:
+    if place >= len(repositories):
+        raise BuildError(f"choosing packages: apt wants {archive_name} from a repository that it was not told of")
+    repository: OpenRepository = repositories[place]
     name = archive_name.partition("_")[0]
     for index in repository.indices:
         for package in index.named(name):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, replace
 
+from fuel_image.errors import BuildError
 from fuel_image.host import command
 from fuel_image.host.command import PATH
 from fuel_image.host.cpus import cpus
@@ -103,7 +104,10 @@ def _make_initial_ram_disks(chroot: Chroot) -> None:
 
 def _initial_ram_disks(chroot: Chroot) -> list[list[str]]:
     """Return the calls of update-initramfs that are needed; one that makes a disk anew leaves nothing to update."""
-    calls = [shlex.split(call) for call in _calls(chroot, "update-initramfs")]
+    try:
+        calls = [shlex.split(call) for call in _calls(chroot, "update-initramfs")]
+    except ValueError as error:  # a package wrote where our stand-in does
+        raise BuildError(f"making the initial RAM disk: how it was called cannot be read: {error}") from error
     if not chroot.tree.exists("/usr/sbin/update-initramfs"):
         return []
     made = [call for call in calls if call[:1] == ["-c"]]
@@ -116,4 +120,4 @@ def _calls(chroot: Chroot, name: str) -> list[str]:
     """Return the different ways in which a stand-in was called, in their order."""
     path = f"{_DIRECTORY}/{name}.calls"
     noted = chroot.tree.read(path) if chroot.tree.is_file(path) else ""
-    return list(dict.fromkeys(noted.splitlines()))
+    return [call for call in dict.fromkeys(noted.split("\n")) if call]

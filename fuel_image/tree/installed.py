@@ -27,8 +27,11 @@ def installed(chroot: Chroot) -> tuple[Installed, ...]:
     """Return the installed packages, sorted by name. Raises BuildError if dpkg left one half-installed."""
     argv = ("dpkg-query", "--show", f"--showformat={_FORMAT}")
     found = []
-    for line in sorted(chroot.run(*argv, doing="listing packages", want_output=True).text.splitlines()):
-        name, version, architecture, source, status = line.split("\t")
+    for line in sorted(chroot.run(*argv, doing="listing packages", want_output=True).text.split("\n")[:-1]):
+        fields = line.split("\t")
+        if len(fields) != _FORMAT.count("\t") + 1:
+            raise BuildError(f"checking what is installed: dpkg-query says {line[:60]!r}")
+        name, version, architecture, source, status = fields
         if status.endswith(("config-files", "not-installed")):
             continue
         if status not in ("install ok installed", "hold ok installed"):

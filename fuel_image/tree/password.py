@@ -13,6 +13,7 @@ from fuel_image.errors import BuildError
 from fuel_image.tree.root import Tree
 
 _SHADOW = "/etc/shadow"
+_ADVICE = "add the package passwd"
 _ROUNDS = 5000
 _ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SALT_CHARACTERS = 16
@@ -66,11 +67,14 @@ def salt_from(seed: str) -> str:
 
 def set_root(tree: Tree, hashed: str) -> None:
     """Write *hashed*, what crypt(3) makes or ``*`` to lock, as root's password; raise BuildError if there is none."""
-    lines = tree.read(_SHADOW).splitlines()
+    try:
+        lines = tree.read(_SHADOW).removesuffix("\n").split("\n")
+    except OSError as error:
+        raise BuildError(f"setting the root password: {_SHADOW}: {error.strerror}", advice=_ADVICE) from error
     for number, line in enumerate(lines):
         fields = line.split(":")
         if fields[0] == "root":
             lines[number] = ":".join(["root", hashed, *fields[2:]])
             tree.write(_SHADOW, "\n".join(lines) + "\n")
             return
-    raise BuildError("setting the root password: /etc/shadow has no line for root", advice="add the package passwd")
+    raise BuildError("setting the root password: /etc/shadow has no line for root", advice=_ADVICE)

@@ -28,7 +28,8 @@ _EVENTS = frozenset(
         *("socket.connect", "socket.bind"),
     )
 )
-_watching = False
+_CONNECTING = frozenset(("socket.connect",))
+_watched: frozenset[str] = frozenset()
 
 
 class Harm(BaseException):
@@ -36,9 +37,9 @@ class Harm(BaseException):
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watching:
+    if not _watched:
         return
-    if event in _EVENTS or (event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING):
+    if event in _watched or (event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING):
         raise Harm(f"{event}{arguments}")
 
 
@@ -50,15 +51,15 @@ def _too_long(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def harmless(*allowed: type[BaseException]) -> Iterator[None]:
+def harmless(*allowed: type[BaseException], connecting: bool = False) -> Iterator[None]:
     """Let the block end by itself, with an error of ours that says something, or with one of *allowed*.
 
-    Any other error, a write, a program, a connection and a hang are failures.
+    Any other error, a write, a program and a hang are failures; so are connections, unless it is about *connecting*.
     """
-    global _watching  # noqa: PLW0603  (the hook stays for good)
+    global _watched  # noqa: PLW0603  (the hook stays for good)
     previous = signal.signal(signal.SIGALRM, _too_long)
     signal.setitimer(signal.ITIMER_REAL, LONGEST_SECONDS)
-    _watching = True
+    _watched = _EVENTS - _CONNECTING if connecting else _EVENTS
     try:
         yield
     except FuelImageError as error:
@@ -66,6 +67,6 @@ def harmless(*allowed: type[BaseException]) -> Iterator[None]:
     except allowed:
         pass
     finally:
-        _watching = False
+        _watched = frozenset()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

@@ -163,7 +163,8 @@ def _ready(
     digests = settings.cache_dir / _APT if options.use_cache else None
     times = _times(plan, repositories)
     fetcher, work = inquiry.fetcher, inquiry.workspace
-    means = Means(plan, fetcher, repositories, store, choices, times, library, digests, work, options.shell)
+    limit = settings.script_limit_seconds
+    means = Means(plan, fetcher, repositories, store, choices, times, library, digests, work, limit, options.shell)
     return means, _wishes(plan, repositories)
 
 

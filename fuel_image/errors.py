@@ -97,13 +97,23 @@ class BuildError(FuelImageError):
 
 
 class CommandError(BuildError):
-    """A command failed; *exit_code_of_command* is negative for a signal, None when it ran out of time."""
+    """A command failed; *exit_code_of_command* is negative for a signal.
+
+    It is None when the command ran out of time; *running* are then the command lines of what it had started.
+    """
 
     def __init__(
-        self, message: str, *, exit_code_of_command: int | None = None, advice: str = "", tail: Iterable[str] = ()
+        self,
+        message: str,
+        *,
+        exit_code_of_command: int | None = None,
+        advice: str = "",
+        tail: Iterable[str] = (),
+        running: Iterable[str] = (),
     ) -> None:
         super().__init__(message, advice=advice, tail=tail)
         self.exit_code_of_command = exit_code_of_command
+        self.running = tuple(one_line(redact(line)) for line in running)
 
 
 class FetchError(BuildError):

@@ -44,6 +44,7 @@ class Means:
     eatmydata: Sequence[Package]
     digests: Path | None
     work: Path
+    script_limit_seconds: int
     shell: bool
 
     def fetch(self, title: str, packages: Sequence[Package], stopped: threading.Event | None = None) -> None:
@@ -62,7 +63,8 @@ class Means:
             flags = kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID
             stack.enter_context(bound(self.fetcher.pool.directory, tree.path / chroot.POOL.lstrip("/"), flags))
             preload = eatmydata.provide(tree, self.fetcher.pool, self.eatmydata)
-            inside = Chroot(tree, preload, {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(self.times.instead)})
+            environment = {**apt.ENVIRONMENT, "SOURCE_DATE_EPOCH": str(self.times.instead)}
+            inside = Chroot(tree, self.script_limit_seconds, preload, environment)
             with shell.offered(inside, wanted=self.shell):
                 yield inside
 

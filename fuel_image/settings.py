@@ -47,6 +47,7 @@ class Settings:
     connections: int
     bandwidth_limit_bytes: int | None
     redirects: tuple[str, ...]
+    script_limit_seconds: int
     log_file: str | None
     hooks: Mapping[str, tuple[str, ...]]
 
@@ -119,6 +120,7 @@ def typed(found: Mapping[str, Setting]) -> Settings:
         connections=int(value["connections"]),
         bandwidth_limit_bytes=None if bandwidth is None else size_bytes(bandwidth),
         redirects=tuple(value["redirects"]),
+        script_limit_seconds=int(value["script_limit"]),
         log_file=value["log_file"],
         hooks={event: tuple(programs) for event, programs in value["hooks"].items()},
     )

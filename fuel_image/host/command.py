@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import logging
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -25,6 +28,7 @@ from typing import Any, Callable
 import sh
 
 from fuel_image.errors import CommandError, HostError, redact
+from fuel_image.host import processes
 
 LOG = logging.getLogger(__name__)
 
@@ -40,6 +44,9 @@ happens to be (``-P``, which keeps it from that, came with 3.11).
 
 TAIL_LINES = 20
 _LONGEST_LINE = 2000
+_MOST_LOGGED = 16 << 20
+_MOST_WANTED = 64 << 20
+"""How many characters of one program's output are logged, and how many can be asked for: some say gigabytes."""
 _CHUNK_BYTES = 512  # a few lines, so that progress is seen; larger lines are cut, not kept
 _SECONDS_TO_END = 10.0
 
@@ -63,6 +70,7 @@ class _Lines:
         self._on_line = on_line
         self._lock = threading.Lock()
         self._rest: dict[str, str] = {"out": "", "err": ""}
+        self._to_log = _MOST_LOGGED
         self.tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
 
     def feed(self, stream: str, chunk: str) -> None:
@@ -80,13 +88,28 @@ class _Lines:
 
     def _keep(self, line: str) -> None:
         # A carriage return redraws a line: what a person would see is what follows the last one.
-        line = line.rstrip("\r").rpartition("\r")[2][:_LONGEST_LINE].rstrip()
+        line = line.rstrip("\r").rpartition("\r")[2][-_LONGEST_LINE:].rstrip()
         if line:
             line = redact(line)
             self.tail.append(line)
-            LOG.debug("%s | %s", self._label, line)
+            self._log(line)
             if self._on_line is not None:
                 self._on_line(line)
+
+    def _log(self, line: str) -> None:
+        if self._to_log > 0:
+            self._to_log -= len(line) + 1
+            LOG.debug("%s | %s", self._label, line)
+            if self._to_log <= 0:
+                LOG.warning("%s says more than %d MiB; the rest is not logged", self._label, _MOST_LOGGED >> 20)
+
+
+class _OverdueError(Exception):
+    """A program ran out of time; *running* is what it had started."""
+
+    def __init__(self, running: list[str]) -> None:
+        super().__init__()
+        self.running = running
 
 
 _running: dict[int, Any] = {}
@@ -105,6 +128,8 @@ def run(
     stdin: str = "",
     env: Mapping[str, str] | None = None,
     timeout_seconds: float | None = None,
+    deadline: Callable[[], float] | None = None,
+    label: str = "",
     want_output: bool = False,
     accept: tuple[int, ...] = (0,),
     advice: str = "",
@@ -113,35 +138,46 @@ def run(
     """Run a host program to its end.
 
     *doing* opens the error message ("making the file system of /boot"). *env* adds to an environment that holds PATH
-    and LC_ALL only. *accept* lists the exit codes that are no failure. *on_line* is told each line of output. Raises
-    CommandError with the tail of the output, HostError when there is no such program.
+    and LC_ALL only. *deadline* tells again and again until when, by time.monotonic, the program may go on. *label* is
+    its name in messages, where that is not its file's. *accept* lists the exit codes that are no failure. *on_line* is
+    told each line of output. Raises CommandError with the tail of the output, HostError when there is no such program.
     """
     path = find(os.fspath(program))
     if path is None:
         raise HostError(
             f"{doing}: the host has no program {program}", advice=f"install the package that holds {program}"
         )
-    label = Path(path).name
+    label = label or Path(path).name
+    if timeout_seconds is not None:
+        deadline = functools.partial(float, time.monotonic() + timeout_seconds)
     argv = [os.fspath(argument) for argument in arguments]
     LOG.debug("run: %s", redact(" ".join([label, *argv])))
     lines = _Lines(label, on_line)
     whole: list[str] = []
+    wanted = _MOST_WANTED if want_output else 0
 
     def on_stdout(chunk: str) -> None:
-        if want_output:
+        nonlocal wanted
+        if wanted > 0:
             whole.append(chunk)
+            wanted -= len(chunk)
         lines.feed("out", chunk)
 
-    code = _execute(path, argv, stdin, env, timeout_seconds, on_stdout, lambda chunk: lines.feed("err", chunk))
+    try:
+        code = _execute(path, argv, stdin, env, deadline, on_stdout, lambda chunk: lines.feed("err", chunk))
+    except _OverdueError as error:
+        lines.finish()
+        limit = "in time" if timeout_seconds is None else f"within {timeout_seconds:.0f} seconds"
+        message = f"{doing}: {label} did not end {limit}"
+        raise CommandError(message, advice=advice, tail=lines.tail, running=error.running) from None
     lines.finish()
-    if code is None:
-        raise CommandError(
-            f"{doing}: {label} did not end within {timeout_seconds:.0f} seconds", advice=advice, tail=lines.tail
-        )
     if code not in accept:
         raise CommandError(
-            f"{doing}: {label} {_ending(code)}", exit_code_of_command=code, advice=advice, tail=lines.tail
+            f"{doing}: {label} {ending(code)}", exit_code_of_command=code, advice=advice, tail=lines.tail
         )
+    if want_output and wanted <= 0:
+        message = f"{doing}: {label} says more than {_MOST_WANTED >> 20} MiB"
+        raise CommandError(message, exit_code_of_command=code, advice=advice, tail=lines.tail)
     return Output(code, "".join(whole))
 
 
@@ -158,10 +194,11 @@ def interactive(program: str, *arguments: str | Path, env: Mapping[str, str]) ->
         signal.signal(signal.SIGINT, before)
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
+    """Say how a program ended; a negative *code* is that of a signal."""
     if code >= 0:
         return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
@@ -170,11 +207,11 @@ def _execute(
     argv: list[str],
     stdin: str,
     env: Mapping[str, str] | None,
-    timeout_seconds: float | None,
+    deadline: Callable[[], float] | None,
     on_stdout: Any,
     on_stderr: Any,
-) -> int | None:
-    """Start the program, wait, and return its exit code, or None if the time ran out."""
+) -> int:
+    """Start the program, wait, and return its exit code. Raises _OverdueError."""
     process = sh.Command(path)(
         *argv,
         _bg=True,
@@ -195,10 +232,8 @@ def _execute(
     with _running_lock:
         _running[id(process)] = process
     try:
-        return _waited(process, timeout_seconds)
-    except sh.TimeoutException:
-        _end(process)
-        return None
+        with _in_time(process, deadline) if deadline else contextlib.nullcontext():
+            return _waited(process)
     except BaseException:
         _end(process)
         raise
@@ -207,7 +242,39 @@ def _execute(
             _running.pop(id(process), None)
 
 
-def _waited(process: Any, timeout_seconds: float | None) -> int:
+@contextmanager
+def _in_time(process: Any, deadline: Callable[[], float]) -> Iterator[None]:
+    """End the process of the block if it still runs when its *deadline* is over, wherever that is by then.
+
+    It is watched from a thread: sh looks ten times a second at what it waits for with a time-out, which would make
+    every short program a long one. Raises _OverdueError.
+    """
+    done = threading.Event()
+    overdue: list[list[str]] = []
+
+    def watch() -> None:
+        while (seconds := deadline() - time.monotonic()) > 0:
+            if done.wait(seconds):
+                return
+        overdue.append(processes.below(process.pid))
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                process.signal_group(number)
+            if done.wait(_SECONDS_TO_END):
+                return
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watching.join()
+    if overdue:
+        raise _OverdueError(overdue[0])
+
+
+def _waited(process: Any, timeout_seconds: float | None = None) -> int:
     """Wait for a process and return its exit code; sh 1.x raises for a death by signal, whatever is declared as ok."""
     try:
         process.wait(timeout_seconds)

@@ -209,6 +209,7 @@ def install(
             *("apt-get", "--no-download", "install", "--", *packages),
             *(f"{package.name}={package.version}" for package in left),
             doing="installing packages",
+            packages=len(chosen),
             advice="the lines above are the packages' own; the log file has all of them",
             on_line=lambda line: installing.advance_items(line.startswith("Setting up ")),
         )

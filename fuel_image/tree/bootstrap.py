@@ -62,10 +62,10 @@ def install(chroot: Chroot, base: Sequence[Package], left: Sequence[Package], po
         debs = {package.name: visible(package, pool) for package in left}
         first = debs.pop(_FIRST, None)
         argv = ("--configure", _FIRST) if first is None else ("--install", first)
-        chroot.run(*_DPKG, *argv, doing=f"installing {_FIRST}", on_line=on_line)
+        chroot.run(*_DPKG, *argv, doing=f"installing {_FIRST}", packages=1, on_line=on_line)
         if debs:
             chroot.run(*_DPKG, "--unpack", *debs.values(), doing="unpacking the base system with dpkg")
-        core = [package.name for package in base if package.name in _CORE]
-        chroot.run(*_DPKG, "--configure", *core, doing="configuring the core of the base system", on_line=on_line)
+        core = ("--configure", *(package.name for package in base if package.name in _CORE))
         pending = ("--force-configure-any", "--configure", "--pending")
-        chroot.run(*_DPKG, *pending, doing="configuring the base system", on_line=on_line)
+        for what, names in (("the core of the base system", core), ("the base system", pending)):
+            chroot.run(*_DPKG, *names, doing=f"configuring {what}", packages=len(base), on_line=on_line)

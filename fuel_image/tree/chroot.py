@@ -15,7 +15,9 @@ from typing import Callable
 
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
+from fuel_image.errors import CommandError
 from fuel_image.host.command import PACKAGE_PARENT, PATH, Output, interactive, run
+from fuel_image.tree.account import Account
 from fuel_image.tree.root import Tree
 
 POOL = "/run/pool"
@@ -42,9 +44,13 @@ def visible(package: Package, pool: Pool) -> str:
 
 @dataclass(frozen=True)
 class Chroot:
-    """A way to run programs in *tree*; *preload* is a library inside the tree that they load first."""
+    """A way to run programs in *tree*; *preload* is a library inside the tree that they load first.
+
+    *limit_seconds* is how long the scripts of a package may take, and every program that runs none.
+    """
 
     tree: Tree
+    limit_seconds: float
     preload: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,26 +59,38 @@ class Chroot:
         *argv: str,
         doing: str,
         stdin: str = "",
-        timeout_seconds: float | None = None,
+        packages: int = 0,
         want_output: bool = False,
         advice: str = "",
         on_line: Callable[[str], None] | None = None,
     ) -> Output:
         """Run a program of the tree to its end, without a network; see ``host.command.run``.
 
-        Whatever it leaves running ends with it.
+        Whatever it leaves running ends with it. It sets up so many *packages*, each of which has its own time. Raises
+        CommandError that names the package at which it failed.
         """
-        return run(
-            *(sys.executable, "-m", "fuel_image.tree.inside", self.tree.path),
-            *argv,
-            doing=doing,
-            stdin=stdin,
-            env=self._environment(),
-            timeout_seconds=timeout_seconds,
-            want_output=want_output,
-            advice=advice,
-            on_line=on_line,
-        )
+        account = Account(self.limit_seconds, packages)
+
+        def heed(line: str) -> None:
+            account.heed(line)
+            if on_line is not None:
+                on_line(line)
+
+        try:
+            return run(
+                *(sys.executable, "-m", "fuel_image.tree.inside", self.tree.path),
+                *argv,
+                doing=doing,
+                stdin=stdin,
+                env=self._environment(),
+                deadline=account.deadline,
+                label=argv[0],
+                want_output=want_output,
+                advice=advice,
+                on_line=heed,
+            )
+        except CommandError as error:
+            raise account.worded(error, doing, argv[0]) from error
 
     def enter(self, shell: str) -> None:
         """Give the terminal to a shell of the tree, until it ends."""

@@ -58,7 +58,7 @@ def test_a_shell_in_the_tree_where_a_step_failed(cache_dir: Path, tmp_path: Path
     child.expect("broken.*cannot go on.*This is a shell in the tree")
     child.expect(PROMPT)
     child.sendline(
-        "dpkg-query -W -f '${Package}=${db:Status-Status}\\n' broken; ls /proc/1/exe > /dev/null && echo is$((1))in"
+        "dpkg-query -W -f '${Package}=${db:Status-Status}\\n' broken; ls /proc/1/comm > /dev/null && echo is$((1))in"
     )
     child.expect("broken=half-configured")
     child.expect("is1in")

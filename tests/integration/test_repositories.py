@@ -89,36 +89,3 @@ def test_packages_that_cannot_be_installed_together(fuel: Fuel, mirror: Path, tm
     request["packages"] = ["mine"]
     ended = fuel(request, expect=1)
     assert "choosing packages: " in ended.stderr and "nowhere-to-be-found" in ended.stderr
-
-
-def test_a_failing_maintainer_script(fuel: Fuel, mirror: Path, tmp_path: Path) -> None:
-    script = "#!/bin/sh\necho the disk is on strike >&2\nexit 5\n"
-    repository.release(mirror, "stable", repository.package(mirror, "mine", postinst=script))
-    request = with_repo(tmp_path, uri=mirror.as_uri())
-    request["packages"] = ["mine"]
-    ended = fuel(request, expect=1)
-    assert "installing packages: " in ended.stderr and "the disk is on strike" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert not list((tmp_path / "output").iterdir())
-
-
-def test_maintainer_scripts_have_no_network_and_cannot_reach_the_host(fuel: Fuel, mirror: Path, tmp_path: Path) -> None:
-    script = f"""#!/bin/sh
-    set -eu
-    ! ls -d {tmp_path}
-    test "$(ls /sys/class/net)" = lo
-    ! (mknod /root/disk b 7 0 && head -c 1 /root/disk)
-    rm -f /root/disk
-    ! (mknod /dev/disk b 7 0 && head -c 1 /dev/disk)
-    echo > /dev/null
-    ! grep -E 'Cap(Bnd|Eff).*[4567cdef]$' /proc/self/status  # DAC_READ_SEARCH
-    ! mount -t tmpfs tmpfs /mnt
-    ! sh -c 'echo 1 > /proc/sys/kernel/panic'
-    ! sh -c 'echo h > /proc/sysrq-trigger'
-    test "$(ls /proc | grep -c '^[0-9]')" -lt 30
-    sleep 1000 &
-    """
-    repository.release(mirror, "stable", repository.package(mirror, "mine", postinst=script.replace("\n    ", "\n")))
-    request = with_repo(tmp_path, uri=mirror.as_uri())
-    request["packages"] = ["mine"]
-    fuel(request)

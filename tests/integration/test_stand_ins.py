@@ -21,7 +21,7 @@ class Scripts:
         self._top = top
         for name in ("run", "usr/sbin", "usr/bin", "etc/kernel/postinst.d", "boot/grub"):
             (top / name).mkdir(parents=True)
-        deferred.set_up(Chroot(Tree(top)), EVERY)
+        deferred.set_up(Chroot(Tree(top), 60), EVERY)
         for path in (top / "run/deferred").iterdir():
             text = path.read_text()
             for place in ("/run/deferred", "/usr/", "/etc/kernel/", "/boot/"):

@@ -30,7 +30,7 @@ def chroot(tmp_path: Path) -> Fake:
         (tmp_path / name).mkdir(parents=True)
     for program in ("sbin/update-initramfs", "bin/py3compile", "bin/ssh-keygen"):
         (tmp_path / "usr" / program).touch()
-    fake = Fake(Tree(tmp_path))
+    fake = Fake(Tree(tmp_path), 60)
     object.__setattr__(fake, "ran", [])
     return fake
 
@@ -108,7 +108,7 @@ def test_a_program_that_is_not_in_the_tree_is_not_run(chroot: Fake) -> None:
 
 def test_programs_of_packages_find_the_stand_ins_first(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
-    before = Chroot(Tree(tmp_path), "/run/lib.so", {"A": "B"})
+    before = Chroot(Tree(tmp_path), 60, "/run/lib.so", {"A": "B"})
     after = deferred.set_up(before, EVERY)
     assert (after.tree, after.preload) == (before.tree, before.preload)
     assert after.environment == {"A": "B", "PATH": deferred.DPKG_PATH}
@@ -124,5 +124,5 @@ def test_scripts_find_no_program_that_will_not_be_there(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "usr/bin").mkdir(parents=True)
     (tmp_path / "usr/bin/ssh-keygen").touch()
-    deferred.set_up(Chroot(Tree(tmp_path)), frozenset({"acl", "python3-minimal"}))
+    deferred.set_up(Chroot(Tree(tmp_path), 60), frozenset({"acl", "python3-minimal"}))
     assert {path.name for path in (tmp_path / "run/deferred").iterdir()} == {"py3compile", "ssh-keygen"}

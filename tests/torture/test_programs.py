@@ -74,7 +74,7 @@ class _Said(Chroot):
 def test_apt(tried: Tried, opened: Maker, tmp_path: Path) -> None:
     """What the tree's apt says gives packages of the repositories or is an error, whatever it is."""
     repositories = opened([stanza("a")], [stanza("b", "1:2")])
-    chroot = _Said(Tree(tmp_path))
+    chroot = _Said(Tree(tmp_path), 60)
 
     @many
     @given(nearly_text(URIS, odd=["repository-", ".invalid/", "'", "_", "\n"]))
@@ -92,7 +92,7 @@ def test_apt(tried: Tried, opened: Maker, tmp_path: Path) -> None:
 
 def test_dpkg(tried: Tried, tmp_path: Path) -> None:
     """What the tree's dpkg says of what is installed is understood or an error, whatever it is."""
-    chroot = _Said(Tree(tmp_path))
+    chroot = _Said(Tree(tmp_path), 60)
 
     @many
     @given(nearly_text(LISTED, odd=["\t", "\n", " ok "]))
@@ -118,7 +118,7 @@ def test_calls(tried: Tried, tmp_path: Path) -> None:
     def every(content: bytes) -> None:
         (tmp_path / "run/deferred/update-initramfs.calls").write_bytes(content)
         with harmless():
-            deferred._initial_ram_disks(Chroot(tree))
+            deferred._initial_ram_disks(Chroot(tree, 60))
 
     every()
     tried(EXAMPLES)

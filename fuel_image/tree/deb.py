@@ -145,7 +145,7 @@ def opened(stream: Any, limit_bytes: int = sys.maxsize) -> Iterator[tarfile.TarF
 def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Give the members of an archive; raise DebError for more than memory may hold."""
     headers_bytes = 0
-    while (member := tar.next()) is not None:
+    for member in tar:  # which knows an empty one, as next() does from Python 3.10 on
         tar.members.clear()  # type: ignore[attr-defined]  # not in its stub; it would keep all
         headers_bytes += _HEADER_BYTES + len(member.name) + len(member.linkname) + len(str(member.pax_headers))
         if headers_bytes > _HEADERS_LIMIT_BYTES:

@@ -11,7 +11,7 @@ import tarfile
 import pytest
 import zstandard
 
-from fuel_image.tree.deb import UNREADABLE, DebError, control_files, data_member, opened
+from fuel_image.tree.deb import UNREADABLE, DebError, control_files, data_member, members, opened
 from tests.debs import ar, long_names, member, tar
 
 
@@ -54,7 +54,7 @@ def test_what_is_no_package(deb: io.BytesIO, reason: str) -> None:
 
 def names_in(deb: io.BytesIO) -> list[str]:
     with opened(data_member(deb)) as archive:
-        return [member.name for member in archive]
+        return [member.name for member in members(archive)]
 
 
 @pytest.mark.parametrize("name", COMPRESSED)
@@ -78,6 +78,10 @@ def test_a_check_sum_at_the_end_counts(name: str) -> None:
 def test_a_header_that_cannot_be_read_is_not_the_end(rest: bytes) -> None:
     with pytest.raises(tarfile.ReadError):
         names_in(package(("data.tar", DATA[:1024] + rest)))
+
+
+def test_an_archive_of_nothing() -> None:
+    assert names_in(package(("data.tar", tar([])))) == []
 
 
 def test_control_files() -> None:

@@ -6,6 +6,7 @@ must not hold a password or a URL's credentials.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,13 +86,32 @@ def document(
 
 def written(content: dict[str, Any]) -> str:
     """Return the metadata as YAML with plain scalars only."""
-    return yaml.dump(
-        content, Dumper=_DUMPER, sort_keys=False, default_flow_style=False, allow_unicode=True, explicit_end=True
-    )
+    return sealed(yaml.dump(content, Dumper=_DUMPER, sort_keys=False, default_flow_style=False, allow_unicode=True))
 
 
+HEAD = "# Made by fuel-image; fuel-image verify looks whether it is whole.\n"
+SEAL = "# SHA-256 of the above: "
+"""Comments for YAML: who reads the fields sees none that the contract does not name."""
 END = "\n...\n"
-"""YAML's mark of a document's end: without it a file that was cut short between two packages would look whole."""
+"""YAML's mark of a document's end."""
+
+
+def sealed(text: str) -> str:
+    """Return the lines of *text* between two more, by which any change to them is found: a flipped bit, a missing line.
+
+    A file that was cut short would look whole without them, as one of another program's that says less.
+    """
+    return _digested(HEAD + text)
+
+
+def is_sealed(text: str) -> bool:
+    """Tell whether *text* is as it was when it was sealed."""
+    return text == _digested(text.rpartition(SEAL)[0])
+
+
+def _digested(text: str) -> str:
+    return f"{text}{SEAL}{hashlib.sha256(text.encode()).hexdigest()}{END}"
+
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 """libyaml's, where PyYAML was built with it: the list of installed packages is long."""

@@ -15,7 +15,7 @@ from typing import Any
 from fuel_image import plain
 from fuel_image.archive.transport import Failure, Transport
 from fuel_image.errors import FuelImageError, redact
-from fuel_image.metadata import END
+from fuel_image.metadata import END, HEAD, SEAL, is_sealed
 
 LIMIT_BYTES = 16 << 20
 """How long a record may be; one of a thousand packages has a hundredth of it."""
@@ -78,12 +78,19 @@ def parse(text: str) -> Record:
         found = plain.load(text)
         if not isinstance(found, dict):
             raise RecordError("no record of a set: it is no mapping")
-        if "fuel_image_version" in found and not text.endswith(END):
-            raise RecordError("the record of a set is cut short")
+        if text.startswith(HEAD) or SEAL in text or "fuel_image_version" in found:
+            _check_whole(text)
         return _typed(found)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         raise RecordError(f"no record of a set: {reason}") from error
+
+
+def _check_whole(text: str) -> None:
+    if not text.endswith(END):
+        raise RecordError("the record of a set is cut short")
+    if not is_sealed(text):
+        raise RecordError("the record of a set has changed since it was written: its own digest is another")
 
 
 def read(path: Path) -> Record:

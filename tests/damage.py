@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 
-def flipped(content: bytes, place: int) -> bytes:
+def flipped(content: bytes, place: int, bits: int = 0x55) -> bytes:
     """Return *content* with some bits of the byte at *place* the other way."""
-    return content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :]
+    return content[:place] + bytes([content[place] ^ bits]) + content[place + 1 :]
 
 
 def flip(path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fuel_image import compare, kept, plan, published, record, request, sample, settings, suites, verify
 from fuel_image.archive.choices import Choices
-from fuel_image.metadata import END
+from fuel_image.metadata import sealed
 from fuel_image.progress import Step
 from fuel_image.tree.layers import Store
 from tests.unit.archive.test_choices import QUESTION, packages
@@ -60,7 +60,7 @@ keyrings: [/etc/keys/site.asc]
 proxies: {protocols: {http: 'http://proxy.example.org:3128'}, direct_repo_addr_list: [10.20.0.2]}
 hooks: {published: [/usr/local/bin/tell], failed: []}
 """
-RECORD = yaml.safe_dump(OURS) + END.lstrip()
+RECORD = sealed(yaml.safe_dump(OURS))
 YAML = [
     "&a ",
     "*a",
@@ -139,7 +139,9 @@ def test_settings(tried: Tried, tmp_path: Path) -> None:
 
 
 records = st.one_of(
-    nearly_text(RECORD, FUEL_AGENT, odd=YAML), nearly_document(OURS).map(lambda one: json.dumps(one) + END)
+    nearly_text(RECORD, FUEL_AGENT, odd=YAML),
+    nearly_text(yaml.safe_dump(OURS), odd=YAML).map(lambda one: sealed(f"{one}\n")),
+    nearly_document(OURS).map(lambda one: sealed(f"{json.dumps(one)}\n")),
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from fuel_image import record
-from fuel_image.metadata import END
+from fuel_image.metadata import END, sealed
 from fuel_image.record import RecordError
 
 FUEL_AGENT = """\
@@ -45,7 +45,7 @@ def test_credentials_that_another_program_wrote_are_left_out() -> None:
 
 
 def test_ours() -> None:
-    found = record.parse(yaml.safe_dump(OURS) + END.lstrip())
+    found = record.parse(sealed(yaml.safe_dump(OURS)))
     assert (found.version, found.codename, found.installed) == ("1.0.0", "trusty", {("acl", "amd64"): "2.2"})
 
 
@@ -58,6 +58,10 @@ def test_ours() -> None:
         (FUEL_AGENT.replace("container_name", "name"), "it lacks 'container_name'"),
         (FUEL_AGENT.replace("558628807", "many"), "no number"),
         (yaml.safe_dump(OURS), "cut short"),
+        (sealed(yaml.safe_dump(OURS))[: -len(END)], "cut short"),
+        (yaml.safe_dump(OURS) + END.lstrip(), "has changed since it was written"),
+        (sealed(yaml.safe_dump(OURS)).replace("'2.2'", "'2.3'"), "has changed since it was written"),
+        (sealed(yaml.safe_dump(OURS)).replace("fuel_image_v", "fuel_image_w"), "has changed since it was written"),
         # What the first program of this name wrote, in March 2015.
         ("- /: {md5: a, size: 1, filename: x, container: gzip, format: ext4}\n- repos: []\n", "it is no mapping"),
     ],

@@ -32,11 +32,11 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 PATIENCE_SECONDS = 10
 
 
-def image(name: str, container: str, packed: bytes) -> dict[str, Any]:
+def image(name: str, container: str, packed: bytes, content: bytes = CONTENT) -> dict[str, Any]:
     return {
-        "raw_md5": hashlib.md5(CONTENT).hexdigest(),
-        "raw_sha256": hashlib.sha256(CONTENT).hexdigest(),
-        "raw_size": len(CONTENT),
+        "raw_md5": hashlib.md5(content).hexdigest(),
+        "raw_sha256": hashlib.sha256(content).hexdigest(),
+        "raw_size": len(content),
         "container_name": name,
         "container_md5": hashlib.md5(packed).hexdigest(),
         "container_sha256": hashlib.sha256(packed).hexdigest(),

@@ -1,7 +1,7 @@
 # These do everything, host packages and Python environment included:
 #   make image   build a real image set for the release and mirror that this host is configured with, and show it
 #   make test    pass all tests
-#   make torture try every fault, often: docs/reliability.rst; hours
+#   make torture try every fault, often, and write docs/reliability.rst: hours; EXAMPLES=n
 #   make bench   compare the speed with that of others: an hour and more; ROUNDS=n, ONLY=name,name
 # All run as root; the first three on Debian, Ubuntu and (with dnf) EL hosts, bench on Debian.
 
@@ -9,6 +9,7 @@ VENV := .venv
 OUTPUT ?= $(CURDIR)/build/images
 PYTHON ?= python3
 ROUNDS ?= 3
+EXAMPLES ?= 100000
 # Where pyenv is in use, tox is told of every Python that it has: its shims show one.
 PYTHONS := $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.*/bin/python)
 
@@ -24,7 +25,7 @@ test: $(VENV)/bin/tox host-test-packages
 	$(VENV)/bin/tox run $(if $(PYTHONS),--discover $(PYTHONS))
 
 torture: $(VENV)/bin/tox host-test-packages
-	FUEL_IMAGE_EXAMPLES=100000 $(VENV)/bin/tox run -e torture -- \
+	FUEL_IMAGE_EXAMPLES=$(EXAMPLES) $(VENV)/bin/tox run -e torture -- \
 		--thorough -p tests.torture.page --page $(CURDIR)/docs/reliability.rst
 
 bench: host-packages

@@ -37,10 +37,14 @@ OWN = {"lost+found", "boot/lost+found", "home/lost+found", "srv/of/nobody/lost+f
 """What the ext family has for fsck."""
 
 
+FSCK = {"xfs": ["xfs_repair", "-n"], "btrfs": ["btrfs", "check"]}
+
+
 @dataclass(frozen=True)
 class Both:
     """The tree as it was kept, and the images mounted one in the other; what other tools know of each."""
 
+    published: ImageSet
     kept: Path
     node: Path
     tree: Mapping[str, Facts]
@@ -54,7 +58,12 @@ def both(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -
     request = mirror.request(work / "output", packages=[oddities.NAME])
     request["repos"].append(oddities.made(work))
     request["image_data"] = {
-        mount: {"uri": f"http://127.0.0.1/odd{mount.replace('/', '-')}.img", "format": kind, "container": container}
+        mount: {
+            "uri": f"http://127.0.0.1/odd{mount.replace('/', '-')}.img",
+            "format": kind,
+            "container": container,
+            "label": label(mount),
+        }
         for mount, (kind, container) in KINDS.items()
     }
     fuel(request, "--keep-tree", str(kept))
@@ -63,7 +72,11 @@ def both(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -
         for mount, (kind, _) in KINDS.items():
             raw = images.unpack(mount, work / f"raw{mount.replace('/', '-')}")
             stack.enter_context(mounted(raw, node / mount.lstrip("/"), kind))
-        yield Both(kept, node, listing(kept), listing(node))
+        yield Both(images, kept, node, listing(kept), listing(node))
+
+
+def label(mount: str) -> str:
+    return f"L{mount}"[:12]  # as much as xfs takes
 
 
 def held_by(both: Both, *fields: str) -> int:
@@ -131,6 +144,26 @@ def test_holes_stay_holes(both: Both) -> None:
     for place in oddities.PLACES:
         found = (both.node / place.lstrip("/") / "odd/holes").stat()
         assert (found.st_size > 100 << 20, found.st_blocks * 512 < 1 << 20) == (True, True), place
+
+
+@pytest.mark.parametrize("mount", KINDS)
+def test_every_file_system(both: Both, mount: str, tmp_path: Path) -> None:
+    """Each image is a clean file system of the kind and with the label that was asked for."""
+    kind, _ = KINDS[mount]
+    raw = both.published.unpack(mount, tmp_path / "raw")
+    for tag, wanted in (("TYPE", kind), ("LABEL", label(mount))):
+        assert output_of("blkid", "-p", "-s", tag, "-o", "value", raw).strip() == wanted
+    output_of(*FSCK.get(kind, ["e2fsck", "-fn"]), raw)
+
+
+def test_deeper_mount_points(both: Both, tmp_path: Path, tried: Tried) -> None:
+    """A deeper mount point is an empty directory in the image above it, with its own mode and owner."""
+    for above, below in (("/", "boot"), ("/", "home"), ("/", "srv"), ("/", "var/spool"), ("/srv", "of/nobody")):
+        with both.published.mounted(above, tmp_path) as top:
+            found, wanted = (top / below).stat(), (both.kept / above.lstrip("/") / below).stat()
+            assert list((top / below).iterdir()) == []
+            assert (found.st_mode, found.st_uid, found.st_gid) == (wanted.st_mode, wanted.st_uid, wanted.st_gid)
+    tried(5)
 
 
 def test_a_kept_tree_lacks_nothing(fuel: Fuel, mirror: Mirror, tmp_path: Path) -> None:

@@ -55,13 +55,16 @@ def places(ground: Ground, warm: Sequence[str]) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note what each test promises, and leave out what takes long, unless --thorough asks for it."""
+    """Note what each test promises, and put what takes long last, or leave it out unless --thorough asks for it."""
     long = []
     for item in items:
         if Path(__file__).parent in item.path.parents:
             section, promise = promise_of(item)
             item.user_properties += [("section", section), ("promise", promise)]
-            if item.get_closest_marker("thorough") and not config.getoption("--thorough"):
+            if item.get_closest_marker("thorough"):
                 long.append(item)
     items[:] = [item for item in items if item not in long]
-    config.hook.pytest_deselected(items=long)
+    if config.getoption("--thorough"):
+        items += long
+    else:
+        config.hook.pytest_deselected(items=long)

@@ -7,6 +7,7 @@ hand but what the words mean, so that it says no more than what the run has seen
 
 from __future__ import annotations
 
+import collections
 import platform
 import subprocess
 import time
@@ -29,6 +30,15 @@ promise held. After every test nothing of it is mounted, attached to a loop devi
 ``make torture`` runs it all and writes the page; ``make test`` runs the same with fewer examples and without the
 longest.
 """
+
+_OUTCOMES = collections.defaultdict(
+    lambda: "an error of the tests",
+    {
+        pytest.ExitCode.OK: "every promise held",
+        pytest.ExitCode.TESTS_FAILED: "some did not hold",
+        pytest.ExitCode.INTERRUPTED: "broken off: what comes last, the longest, is missing or counts less",
+    },
+)
 
 
 @dataclass
@@ -59,10 +69,10 @@ class _Page:
         else:  # what a test leaves behind breaks its promise, whatever it has found
             row.held = max(0, row.held - cases)
 
-    def pytest_sessionfinish(self) -> None:
-        self.file.write_text(self._text(), encoding="utf-8")
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self.file.write_text(self._text(pytest.ExitCode(exitstatus)), encoding="utf-8")
 
-    def _text(self) -> str:
+    def _text(self, code: pytest.ExitCode) -> str:
         parts = [_ABOUT]
         for section in sorted({section for section, _ in self.rows}):
             rows = [(promise, row) for (other, promise), row in sorted(self.rows.items()) if other == section]
@@ -70,7 +80,7 @@ class _Page:
             parts.append(f"{section}\n{'-' * len(section)}\n")
             parts.append(_table(cells, ("promise", "tried", "held")))
         parts.append("The run\n-------\n")
-        parts.append(_table(list(self._facts().items()), ("what", "which")))
+        parts.append(_table([*self._facts().items(), ("outcome", _OUTCOMES[code])], ("what", "which")))
         return "\n".join(parts)
 
     def _facts(self) -> Mapping[str, str]:

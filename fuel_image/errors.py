@@ -96,6 +96,10 @@ class BuildError(FuelImageError):
     """The build failed."""
 
 
+class TreeError(BuildError):
+    """What packages have left at a place of the tree is not what must be there."""
+
+
 class CommandError(BuildError):
     """A command failed; *exit_code_of_command* is negative for a signal.
 

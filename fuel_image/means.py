@@ -23,8 +23,9 @@ from fuel_image.plan import Plan
 from fuel_image.progress import step
 from fuel_image.tree import apt, chroot, eatmydata, layers, shell
 from fuel_image.tree.chroot import Chroot
+from fuel_image.tree.devices import entered
 from fuel_image.tree.layers import Layer, Store
-from fuel_image.tree.root import Tree, entered
+from fuel_image.tree.root import Tree
 from fuel_image.tree.times import Times
 
 

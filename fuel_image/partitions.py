@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuel_image.errors import BuildError
+from fuel_image.errors import BuildError, TreeError
 from fuel_image.host import command, memory
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
@@ -76,9 +76,9 @@ def _ensure_mount_point(tree: Tree, mount: str) -> None:
     """Make sure that a mount point is a real directory, reached through real directories."""
     try:
         tree.mkdir(mount)
-    except OSError as error:
+    except TreeError as error:
         raise BuildError(
-            f"making the image of {mount}: {error.strerror}", advice="choose another mount point"
+            f"making the image of {mount}: {error.message}", advice="choose another mount point"
         ) from error
     parts = mount.strip("/").split("/")
     for count in range(1, len(parts) + 1 if mount != "/" else 0):

@@ -23,3 +23,17 @@ def flip(path: Path) -> None:
 def truncate(path: Path) -> None:
     """Take the last byte of a file away."""
     os.truncate(path, path.stat().st_size - 1)
+
+
+def deep(top: Path, levels: int) -> None:
+    """Make directories in one another, which takes other means than paths; each has a file and a brother."""
+    top.mkdir()
+    directory = os.open(top, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d", dir_fd=directory)
+        os.mkdir("e", dir_fd=directory)
+        os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=directory))
+        below = os.open("d", os.O_RDONLY, dir_fd=directory)
+        os.close(directory)
+        directory = below
+    os.close(directory)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from fuel_image.errors import BuildError, HostError
 from fuel_image.host.files import locked
+from fuel_image.host.removal import remove_directory
 
 LOG = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def remove_tree(path: Path) -> None:
     inside = mounts_below(path)
     if inside:
         raise BuildError(f"removing {path}: {inside[0]} is still mounted", advice=f"unmount it, then remove {path}")
-    shutil.rmtree(path)
+    remove_directory(os.fspath(path))
 
 
 def mounts_below(path: Path) -> list[str]:

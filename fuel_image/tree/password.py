@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
-from fuel_image.errors import BuildError
+from fuel_image.errors import BuildError, TreeError
 from fuel_image.tree.root import Tree
 
 _SHADOW = "/etc/shadow"
@@ -69,8 +69,8 @@ def set_root(tree: Tree, hashed: str) -> None:
     """Write *hashed*, what crypt(3) makes or ``*`` to lock, as root's password; raise BuildError if there is none."""
     try:
         lines = tree.read(_SHADOW).removesuffix("\n").split("\n")
-    except OSError as error:
-        raise BuildError(f"setting the root password: {_SHADOW}: {error.strerror}", advice=_ADVICE) from error
+    except TreeError as error:
+        raise BuildError(f"setting the root password: {error.message}", advice=_ADVICE) from error
     for number, line in enumerate(lines):
         fields = line.split(":")
         if fields[0] == "root":

@@ -9,24 +9,46 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from fuel_image.errors import BuildError
+from fuel_image.errors import TreeError
 from fuel_image.host import kernel
-from fuel_image.host.mounts import bound, mounted
+from fuel_image.host.removal import remove_directory
 
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LARGEST_BYTES = 256 << 20
+"""How much of a file is read at once; dpkg's status of ten thousand packages is a tenth of it."""
+_ODD = frozenset(
+    getattr(errno, f"E{name}")
+    for name in (
+        *("NOENT", "NOTDIR", "ISDIR", "EXIST", "NOTEMPTY", "LOOP", "NAMETOOLONG"),
+        *("INVAL", "NXIO", "NODEV", "BUSY", "TXTBSY", "XDEV", "ACCES", "PERM"),
+    )
+)
+"""Errors that come of what is in a tree, and not of the disk that it lies on."""
+
+
+@contextmanager
+def _told(doing: str, inside: str) -> Iterator[None]:
+    """Raise TreeError where something odd in the tree is in the way."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ODD:
+            raise
+        raise TreeError(f"{doing} {inside} in the tree: {error.strerror}", advice="a package left it so") from error
 
 
 class Tree:
     """The root tree at *path*. All paths given to its methods are absolute paths inside the tree.
 
-    *changed* is the directory that holds what differs from the tree that it started as.
+    *changed* is the directory that holds what differs from the tree that it started as. Methods raise TreeError where
+    packages have left something that is in the way.
     """
 
     def __init__(self, path: Path, changed: Path | None = None) -> None:
@@ -70,21 +92,28 @@ class Tree:
 
     @contextmanager
     def reading(self, inside: str) -> Iterator[BinaryIO]:
-        """Open the regular file at *inside*; links are followed inside the tree. Raises OSError for anything else."""
-        root = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            descriptor = kernel.open_in_root(root, inside, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not hold us up
-        finally:
-            os.close(root)
-        with os.fdopen(descriptor, "rb") as file:
+        """Open the regular file at *inside*; links are followed inside the tree. Raises TreeError for anything else."""
+        with _told("reading", inside):
+            root = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                flags = os.O_RDONLY | os.O_NONBLOCK  # a pipe must not hold us up
+                descriptor = kernel.open_in_root(root, inside, flags)
+            finally:
+                os.close(root)
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "no regular file", inside)
+                os.close(descriptor)
+                raise OSError(errno.EINVAL, "no regular file")
+        with os.fdopen(descriptor, "rb") as file:
             yield file
 
     def read(self, inside: str) -> str:
-        """Return the text of a file; links are followed inside the tree."""
+        """Return the text of a file, which must not be absurdly large; links are followed inside the tree."""
         with self.reading(inside) as file:
-            return file.read().decode("utf-8", "surrogateescape")
+            content = file.read(_LARGEST_BYTES + 1)
+        if len(content) > _LARGEST_BYTES:
+            message = f"reading {inside} in the tree: it has more than {_LARGEST_BYTES >> 20} MiB"
+            raise TreeError(message, advice="a package left it so")
+        return content.decode("utf-8", "surrogateescape")
 
     @contextmanager
     def writing(self, inside: str, *, mode: int = 0o644) -> Iterator[BinaryIO]:
@@ -93,10 +122,12 @@ class Tree:
         A regular file that is replaced keeps its owner and mode.
         """
         old = self._lstat(inside)
-        with self._parent(inside) as (directory, name):
-            temporary = f".{name}.fuel-image"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
+        with ExitStack() as stack:
+            with _told("writing", inside):
+                directory, name = stack.enter_context(self._parent(inside))
+                temporary = f".fuel-image-{secrets.token_hex(8)}"  # nobody can have put something in its place
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                descriptor = os.open(temporary, flags, 0o600, dir_fd=directory)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     yield file
@@ -105,7 +136,8 @@ class Tree:
                         os.fchown(file.fileno(), old.st_uid, old.st_gid)
                         mode = stat.S_IMODE(old.st_mode)
                     os.fchmod(file.fileno(), mode)
-                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                with _told("writing", inside):
+                    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
             except BaseException:
                 os.unlink(temporary, dir_fd=directory)
                 raise
@@ -117,7 +149,7 @@ class Tree:
 
     def symlink(self, inside: str, target: str) -> None:
         """Make a symbolic link at *inside*."""
-        with self._parent(inside) as (directory, name):
+        with _told("making the link", inside), self._parent(inside) as (directory, name):
             os.symlink(target, name, dir_fd=directory)
 
     def mkdir(self, inside: str, *, mode: int = 0o755) -> None:
@@ -125,23 +157,26 @@ class Tree:
         for path in (*reversed(PurePosixPath(inside).parents), PurePosixPath(inside)):
             if str(path) == "/":
                 continue
-            with self._parent(str(path)) as (directory, name):
+            with _told("making the directory", str(path)), self._parent(str(path)) as (directory, name):
                 try:
                     os.mkdir(name, dir_fd=directory)
-                    os.chmod(name, mode, dir_fd=directory)
                 except FileExistsError:
-                    pass
+                    continue
+                # Not by its name: a program that runs in the tree meanwhile may have put a link there.
+                descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
+                try:
+                    os.fchmod(descriptor, mode)
+                finally:
+                    os.close(descriptor)
 
     def remove(self, inside: str) -> None:
         """Remove what is at *inside*, a directory with all that it holds; it is no error if nothing is there."""
-        try:
-            with self._parent(inside) as (directory, name):
-                try:
-                    os.unlink(name, dir_fd=directory)
-                except IsADirectoryError:
-                    _remove_directory(name, directory)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
+        gone = suppress(FileNotFoundError, NotADirectoryError)
+        with _told("removing", inside), gone, self._parent(inside) as (directory, name):
+            try:
+                os.unlink(name, dir_fd=directory)
+            except IsADirectoryError:
+                remove_directory(name, directory)
 
     def empty(self, inside: str) -> None:
         """Remove everything below the directory at *inside*, but not itself."""
@@ -150,8 +185,8 @@ class Tree:
 
     def set_directory(self, inside: str, mode: int, uid: int, gid: int, mtime: int) -> None:
         """Set the mode and owner of the directory at *inside*, and its time if it is empty: else it changed since."""
-        with self._parent(inside) as (directory, name):
-            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        with _told("opening", inside), self._parent(inside) as (directory, name):
+            descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
         try:
             os.fchown(descriptor, uid, gid)
             os.fchmod(descriptor, mode)
@@ -164,8 +199,8 @@ class Tree:
         """Return the sorted names in the directory at *inside*; none if there is no such directory."""
         if not self.is_dir(inside):
             return []
-        with self._parent(inside) as (directory, name):
-            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        with _told("opening", inside), self._parent(inside) as (directory, name):
+            descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
         try:
             return sorted(os.listdir(descriptor))
         finally:
@@ -173,60 +208,17 @@ class Tree:
 
     def truncate(self, inside: str) -> None:
         """Empty the regular file at *inside*."""
-        with self._parent(inside) as (directory, name):
+        with _told("emptying", inside), self._parent(inside) as (directory, name):
             os.close(os.open(name, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory))
 
     def walk_files(self, inside: str) -> Iterator[str]:
         """Give the paths of everything below *inside* that is no directory."""
-        for name in self.names(inside):
-            path = f"{inside}/{name}"
-            if self.is_dir(path):
-                yield from self.walk_files(path)
-            else:
-                yield path
-
-
-def _remove_directory(name: str, directory: int) -> None:
-    """Remove a directory tree by descriptors, never following a link (shutil.rmtree takes dir_fd from Python 3.11)."""
-    descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        with os.scandir(descriptor) as entries:
-            for entry in list(entries):
-                if entry.is_dir(follow_symlinks=False):
-                    _remove_directory(entry.name, descriptor)
+        waiting = [inside]
+        while waiting:
+            directory = waiting.pop()
+            for name in self.names(directory):
+                path = f"{directory}/{name}"
+                if self.is_dir(path):
+                    waiting.append(path)
                 else:
-                    os.unlink(entry.name, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
-    os.rmdir(name, dir_fd=directory)
-
-
-@contextmanager
-def entered(tree: Tree) -> Iterator[Tree]:
-    """Give the tree what programs in it expect for the length of the block: /dev and an empty /run.
-
-    Both are ours: of the host's devices a program sees six that do no harm, and nodes that it makes elsewhere cannot
-    be opened (the tree is mounted nodev). What is left in /run never gets into the image.
-    """
-    for name in ("/dev", "/run", "/proc", "/sys"):
-        tree.mkdir(name)
-        if not tree.is_dir(name):
-            raise BuildError(f"entering the tree: a package made {name} something else than a directory")
-    nodev = kernel.MS_NOSUID | kernel.MS_NODEV
-    with ExitStack() as stack:
-        devices = stack.enter_context(mounted("tmpfs", tree.path / "dev", "tmpfs", nodev, "mode=0755"))
-        for name in _DEVICES:
-            # A node that is bound can be opened where one that is made cannot.
-            (devices / name).touch()
-            stack.enter_context(bound(Path("/dev", name), devices / name))
-        for name, target in _LINKS.items():
-            os.symlink(target, devices / name)
-        for name in ("pts", "shm"):
-            (devices / name).mkdir()
-        options = "newinstance,gid=5,mode=0620,ptmxmode=0666"
-        stack.enter_context(mounted("devpts", devices / "pts", "devpts", kernel.MS_NOSUID, options))
-        stack.enter_context(mounted("tmpfs", devices / "shm", "tmpfs", nodev, "mode=1777"))
-        stack.enter_context(mounted("tmpfs", tree.path / "run", "tmpfs", nodev, "mode=0755"))
-        (tree.path / "run" / "lock").mkdir()
-        (tree.path / "run" / "lock").chmod(0o1777)
-        yield tree
+                    yield path

@@ -39,7 +39,15 @@ _FIRST = os.getpid()
 _LOOK_AGAIN_SECONDS = 0.01
 _PATIENCE_SECONDS = 60
 _OWN = os.sep + "fuel_image" + os.sep
-_THROUGH = ("host/kernel.py", "host/command.py", "host/files.py", "host/mounts.py", "tree/chroot.py", "tree/root.py")
+_THROUGH = (
+    "host/kernel.py",
+    "host/command.py",
+    "host/files.py",
+    "host/mounts.py",
+    "host/removal.py",
+    "tree/chroot.py",
+    "tree/root.py",
+)
 """Modules through which others do something: the place is where these others are."""
 
 

@@ -27,13 +27,17 @@ def check(directory: Path) -> None:
 
 
 def keep(tree: Tree, directory: Path) -> None:
-    """Copy the tree, with owners, times, links, attributes and device nodes; *directory* appears when it is whole."""
+    """Copy the tree, with owners, times, links, attributes and device nodes; *directory* appears when it is whole.
+
+    Only root can enter it: its programs that run as their owner, and its device nodes, are a stranger's on this host.
+    """
     new = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         with step(f"Copying the tree to {directory}"):
             # --archive alone says nothing of attributes that it cannot set.
             options = ("--archive", "--preserve=xattr", "--reflink=auto")
             run("cp", *options, f"{tree.path}/.", new, doing=f"copying the tree to {directory}")
+        new.chmod(0o700)
         os.rename(new, directory)
     except BaseException:
         remove_tree(new)

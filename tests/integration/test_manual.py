@@ -36,8 +36,9 @@ def test_a_kept_tree_is_what_the_image_holds(fuel: Fuel, debian: ImageSet, tmp_p
              f"{kept}/", f"{image}/"],
             check=True, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-    # The image's own root directory has a time of its own.
+    # The image's own root directory has a time of its own, the copy's is closed.
     assert [line for line in compared.stdout.splitlines() if not line.endswith(" ./")] == []
+    assert kept.stat().st_mode & 0o7777 == 0o700
     again = fuel(request, "--keep-tree", str(kept), expect=3).stderr
     assert f"keeping the tree: {kept} is there already" in again
     subprocess.run(["rm", "-r", kept], check=True)

@@ -47,7 +47,7 @@ _DROPPED = (
 _WRITABLE = 0o222
 _FIRST_TO_GO = b"1000"
 """When memory runs out, the kernel ends a program of the tree before any of the host's (proc_pid_oom_score_adj(5))."""
-_MOST_PROCESSES = b"16384"
+_MOST_PROCESSES = b"4096"
 _PROCESSES_BOUNDED_SINCE = (6, 14)
 """The Linux in which a PID namespace has a pid_max of its own; before that it is the whole host's."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -36,9 +37,9 @@ class Place:
         self.config = directory / "config.yaml"
         self.config.write_text(f"script_limit: {LIMIT_SECONDS}\n")
 
-    def request(self, script: str, kind: str = "postinst") -> Request:
-        deb = package(self.directory, "faulty", **{kind: script})
-        return hostile.request(self.mirror, self.output, self.directory, [deb], ["hello", "faulty"])
+    def request(self, script: str, kind: str = "postinst", name: str = "faulty", fields: str = "") -> Request:
+        deb = package(self.directory, name, "99", fields=fields, **{kind: script})
+        return hostile.request(self.mirror, self.output, self.directory, [deb], ["hello", name])
 
     def built(self, request: Request, *options: str, expect: int = 0, program: Sequence[str] = PROGRAM) -> Run:
         log = self.directory / "log"
@@ -48,7 +49,10 @@ class Place:
 
     def fails(self, script: str, kind: str = "postinst") -> str:
         """Build with the script, which leaves nothing in any directory; return what was said."""
-        said = self.built(self.request(script, kind), expect=1).stderr
+        return self.fails_to_build(self.request(script, kind))
+
+    def fails_to_build(self, request: Request) -> str:
+        said = self.built(request, expect=1).stderr
         assert "Traceback" not in said and "a defect" not in said
         assert list(self.output.iterdir()) == []
         assert list(self.work.iterdir()) == []
@@ -77,7 +81,7 @@ def place(fuel: Fuel, mirror: Mirror, tmp_path: Path, cache_dir: Path) -> Place:
 def test_failing(kind: str, words: str, place: Place) -> None:
     """A script that fails ends the build with the names of package and script, its exit status and its last words."""
     said = place.fails(f"{SHELL}echo the reason >&2\nexit 7\n", kind)
-    assert f"error: installing packages: faulty{'_1_all.deb' * (kind == 'preinst')}: {words}" in said
+    assert f"error: installing packages: faulty{'_99_all.deb' * (kind == 'preinst')}: {words}" in said
     assert "    | the reason" in said
 
 
@@ -94,8 +98,8 @@ def test_the_next_build(place: Place) -> None:
     [
         "sleep infinity",
         "trap '' TERM HUP INT\nsetsid sh -c 'trap \"\" TERM; sleep infinity' &\nsleep infinity",
-        "kill -STOP $$",
-        "while :; do echo Setting up one more '(1) ...'; sleep 1; done",
+        pytest.param("kill -STOP $$", marks=pytest.mark.thorough),
+        pytest.param("while :; do echo Setting up one more '(1) ...'; sleep 1; done", marks=pytest.mark.thorough),
         "exec perl -e 'while (1) { print qq(Setting up faulty$_ (1) ...\\n) for 1 .. 1e4 }'",
     ],
     ids=["waits", "deaf", "stopped", "says that it goes on", "floods"],
@@ -112,6 +116,36 @@ def test_hanging_before_unpacking(place: Place) -> None:
     """A script that hangs while dpkg unpacks is ended in time, too."""
     said = place.fails(f"{SHELL}sleep infinity\n", "preinst")
     assert f"faulty took more than {LIMIT_SECONDS} seconds; running then: apt-get" in said
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        pytest.param("exit 7", "hostname: installed hostname package post-", marks=pytest.mark.thorough),
+        ("sleep infinity", f"hostname 99 took more than {LIMIT_SECONDS} seconds; running then: dpkg"),
+    ],
+)
+def test_the_base_system(script: str, words: str, place: Place) -> None:
+    """Scripts of essential packages, which run while the base system is made, are held to the same."""
+    request = place.request(f"{SHELL}{script}\n", name="hostname", fields="Essential: yes\n")
+    assert f"configuring the base system: {words}" in place.fails_to_build(request)
+
+
+def test_processes_without_end(place: Place) -> None:
+    """A script that starts many processes has at most 4096, from Linux 6.14 on."""
+    count = "perl -e 'for (1 .. 5000) { my $one = fork; last unless defined $one; $one ? $n++ : sleep 1000 } print $n'"
+    image = place.survives(f"{SHELL}{count} > /var/lib/started\n")
+    with image.mounted("/", place.directory) as root:
+        started = int((root / "var/lib/started").read_text())
+    release = [int(part) for part in re.findall(r"\d+", platform.release())[:2]]
+    assert started < 4096 if release >= [6, 14] else started <= 5000
+
+
+@pytest.mark.thorough
+def test_a_fork_bomb(place: Place) -> None:
+    """A script that doubles without end is ended in time with all that came of it."""
+    said = place.fails(f"{SHELL}bomb() {{ bomb | bomb & }}; bomb; sleep infinity\n")
+    assert f"took more than {LIMIT_SECONDS} seconds" in said
 
 
 def test_daemons(place: Place) -> None:
@@ -171,7 +205,7 @@ def test_odd_output(place: Place) -> None:
 def test_ending_its_group(place: Place) -> None:
     """A script that ends its own process group ends apt and nothing else, and the message says so."""
     said = place.fails(f"{SHELL}kill -9 0\n")
-    assert "error: installing packages: apt-get was killed by SIGKILL (out of memory?) at faulty 1" in said
+    assert "error: installing packages: apt-get was killed by SIGKILL (out of memory?) at faulty 99" in said
 
 
 @pytest.mark.parametrize("number", ["TERM", "KILL"])

@@ -282,9 +282,9 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
     asked = document.get("source_date_epoch") if isinstance(document, dict) else None
     inherited = environment.get("SOURCE_DATE_EPOCH", "")
     if asked is not None or not inherited:
-        # A whole number may be too large to be compared with infinity.
-        finite = isinstance(asked, int) or (isinstance(asked, float) and math.isfinite(asked))
-        return int(asked) if finite else None, []
+        if isinstance(asked, float):
+            return int(asked) if math.isfinite(asked) else None, []
+        return asked if isinstance(asked, int) else None, []  # which may be too large to be compared with infinity
     if not re.fullmatch("[0-9]{1,10}", inherited) or int(inherited) > 0xFFFFFFFF:
         return None, [Problem("SOURCE_DATE_EPOCH", f"{shown(inherited)} in the environment is not a number of seconds")]
     return int(inherited), []

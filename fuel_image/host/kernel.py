@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import sys
 from collections.abc import Collection
 
 CLONE_NEWNS = 0x00020000
@@ -29,6 +30,10 @@ MS_PRIVATE = 0x40000
 MS_SLAVE = 0x80000
 
 MNT_DETACH = 0x2
+
+_AF_INET, _SOCK_DGRAM = 2, 2
+_SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
+_NAME_BYTES, _IFREQ_BYTES = 16, 40
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
@@ -91,6 +96,22 @@ def pivot_root(new_root: str, put_old: str) -> None:
     """Make *new_root*, a mount point, the root of this mount namespace: pivot_root(2)."""
     number = _SYS_PIVOT_ROOT[platform.machine()]
     _checked(_libc.syscall(ctypes.c_long(number), new_root.encode(), put_old.encode()), new_root)
+
+
+def set_host_name(name: bytes) -> None:
+    """Name the machine, in this UTS namespace: sethostname(2)."""
+    _checked(_libc.sethostname(name, ctypes.c_size_t(len(name))))
+
+
+def let_loopback_up() -> None:
+    """Let programs of this network namespace reach each other: netdevice(7)."""
+    descriptor = _checked(_libc.socket(_AF_INET, _SOCK_DGRAM, 0))
+    try:
+        interface = b"lo".ljust(_NAME_BYTES, b"\0") + _IFF_UP.to_bytes(2, sys.byteorder)
+        request = ctypes.create_string_buffer(interface, _IFREQ_BYTES)
+        _checked(_libc.ioctl(descriptor, ctypes.c_ulong(_SIOCSIFFLAGS), request))
+    finally:
+        os.close(descriptor)
 
 
 def die_with_parent(signal_number: int) -> None:

@@ -47,6 +47,8 @@ _DROPPED = (
 _WRITABLE = 0o222
 _FIRST_TO_GO = b"1000"
 """When memory runs out, the kernel ends a program of the tree before any of the host's (proc_pid_oom_score_adj(5))."""
+_NAME = b"localhost"
+"""How the machine is named in the tree, as in the image: some packages write it down when they are configured."""
 _MOST_PROCESSES = b"4096"
 _PROCESSES_BOUNDED_SINCE = (6, 14)
 """The Linux in which a PID namespace has a pid_max of its own; before that it is the whole host's."""
@@ -90,6 +92,8 @@ def _enter(root: str) -> None:
     for path in _of_the_kernel():
         kernel.mount(path, path, flags=kernel.MS_BIND)
         kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | flags)
+    kernel.set_host_name(_NAME)
+    kernel.let_loopback_up()
     calls.refuse()
     kernel.drop_capabilities([number for number in _DROPPED if number <= last])
     kernel.hide_from_others()

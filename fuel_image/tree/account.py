@@ -17,6 +17,9 @@ from fuel_image.host.command import ending
 _AT = re.compile(
     r"(Setting up|Unpacking|Removing|Purging configuration files for|Processing triggers for) (\S+) \((\S+?)\)"
 )
+_UNPACKING = "Unpacking"
+_TURNS = (_UNPACKING, "Setting up")
+"""What makes a package the next one; before the first goes its preinst, after the second its postinst."""
 _COMING = re.compile(r"Selecting previously unselected package (\S+)\.$")
 _FAILED = re.compile(r"dpkg: error processing (?:package (\S+)|archive (?:\S*/)?(\S+)) \(--\S+\):")
 _CAUSE = re.compile(r" (\S.*)")
@@ -28,10 +31,10 @@ _ADVICE = "see what it waits for (--shell opens a shell in the tree); if it does
 
 
 class Account:
-    """The account of one program in the tree, which may set up so many *packages*.
+    """The account of one program in the tree, which unpacks or sets up so many *packages*.
 
-    It may take *limit_seconds*, counted anew each time that a package is set up which was not before: the time grows
-    with the number of packages, and not with what a script says.
+    It may take *limit_seconds*, counted anew each time that a package is unpacked or set up which was not before: the
+    time grows with the number of packages, and not with what a script says.
     """
 
     def __init__(self, limit_seconds: float, packages: int = 0, now: Callable[[], float] = time.monotonic) -> None:
@@ -39,7 +42,7 @@ class Account:
         self._packages = packages
         self._now = now
         self._since = now()
-        self._begun: set[str] = set()
+        self._begun: set[tuple[str, str]] = set()
         self._at = ""
         self._failing = ""
         self._failures: list[tuple[str, str]] = []
@@ -49,16 +52,23 @@ class Account:
         if at := _AT.match(line):
             verb, name, version = at.groups()
             self._at = f"{name} {version}"
-            if verb == "Setting up" and name not in self._begun and len(self._begun) < self._packages:
-                self._begun.add(name)
-                self._since = self._now()
+            if verb in _TURNS:
+                self._begin(verb, name)
         elif coming := _COMING.match(line):
             self._at = coming[1]
+            self._begin(_UNPACKING, coming[1])
         elif failed := _FAILED.match(line):
             self._failing = failed[1] or failed[2]
         elif self._failing and (cause := _CAUSE.match(line)):
             self._failures.append((self._failing, cause[1]))
             self._failing = ""
+
+    def _begin(self, verb: str, name: str) -> None:
+        """Begin to count anew, unless this has begun already, or there cannot be so many packages."""
+        turn = (verb, name.partition(":")[0])
+        if turn not in self._begun and len(self._begun) < len(_TURNS) * self._packages:
+            self._begun.add(turn)
+            self._since = self._now()
 
     def deadline(self) -> float:
         """Return the time, as time.monotonic tells it, after which the program has taken too long."""

@@ -64,7 +64,8 @@ def install(chroot: Chroot, base: Sequence[Package], left: Sequence[Package], po
         argv = ("--configure", _FIRST) if first is None else ("--install", first)
         chroot.run(*_DPKG, *argv, doing=f"installing {_FIRST}", packages=1, on_line=on_line)
         if debs:
-            chroot.run(*_DPKG, "--unpack", *debs.values(), doing="unpacking the base system with dpkg")
+            doing = "unpacking the base system with dpkg"
+            chroot.run(*_DPKG, "--unpack", *debs.values(), doing=doing, packages=len(debs))
         core = ("--configure", *(package.name for package in base if package.name in _CORE))
         pending = ("--force-configure-any", "--configure", "--pending")
         for what, names in (("the core of the base system", core), ("the base system", pending)):

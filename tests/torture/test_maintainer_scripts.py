@@ -66,6 +66,12 @@ class Place:
         return ImageSet(metadata_of(request))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def base(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have the base system kept, which takes longer on a busy host than a script may here."""
+    fuel(mirror.request(tmp_path_factory.mktemp("base")))
+
+
 @pytest.fixture
 def place(fuel: Fuel, mirror: Mirror, tmp_path: Path, cache_dir: Path) -> Place:
     return Place(fuel, mirror, tmp_path, cache_dir)
@@ -213,6 +219,15 @@ def test_ending_all_others(number: str, place: Place) -> None:
     """A script that ends every process that it sees ends none of the host's."""
     said = place.fails(f"{SHELL}kill -{number} -1\nsleep 1\nexit 7\n")
     assert re.search(r"installing packages: (apt-get was killed by SIG|faulty: installed faulty package)", said)
+
+
+def test_what_a_script_may_need(place: Place) -> None:
+    """A script that asks for the machine's name is told the image's, and one that reaches for itself by network may."""
+    script = "hostname > /var/lib/name\nperl -MIO::Socket::INET -e '"
+    script += 'my $own = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or die $@;'
+    script += "IO::Socket::INET->new(PeerAddr => q(127.0.0.1), PeerPort => $own->sockport) or die $@'\n"
+    with place.survives(f"{SHELL}{script}").mounted("/", place.directory) as root:
+        assert (root / "var/lib/name").read_text() == (root / "etc/hostname").read_text() == "localhost\n"
 
 
 def test_unmounting_and_removing(place: Place, fuel: Fuel, mirror: Mirror) -> None:

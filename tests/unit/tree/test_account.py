@@ -73,15 +73,18 @@ def test_what_takes_too_long_is_told_with_what_was_running() -> None:
 
 def test_every_package_has_its_time_once() -> None:
     clock = Clock()
-    account = Account(LIMIT_SECONDS, packages=2, now=clock)
+    account = Account(LIMIT_SECONDS, packages=2, now=clock)  # each is unpacked and set up: four turns
     assert account.deadline() == 10
     for clock.time, line, deadline in (
-        (3.0, "Setting up one (1) ...", 13),
+        (1.0, "Selecting previously unselected package one.", 11),
+        (2.0, "Unpacking one:amd64 (1) ...", 11),
+        (3.0, "Setting up one:amd64 (1) ...", 13),
         (4.0, "some words of a script", 13),
         (5.0, "Setting up one (1) ...", 13),
         (6.0, "Processing triggers for other (1) ...", 13),
-        (7.0, "Setting up two (1) ...", 17),
-        (8.0, "Setting up invented (1) ...", 17),
+        (7.0, "Unpacking two (2) over (1) ...", 17),
+        (8.0, "Setting up two (1) ...", 18),
+        (9.0, "Setting up invented (1) ...", 18),
     ):
         account.heed(line)
         assert account.deadline() == deadline

@@ -54,6 +54,7 @@ class _Page:
     """The rows by section, in the order in which they are first seen to begin."""
 
     file: Path
+    thorough: bool
     rows: dict[tuple[str, str], _Row] = field(default_factory=dict)
     began: float = field(default_factory=time.time)
 
@@ -90,6 +91,7 @@ class _Page:
             "cases tried": f"{sum(row.tried for row in self.rows.values()):,}",
             "cases held": f"{sum(row.held for row in self.rows.values()):,}",
             "examples of each property": f"{EXAMPLES:,}",
+            "the longest tests": "done" if self.thorough else "left out",
             "ended": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             "minutes": f"{(time.time() - self.began) / 60:.0f}",
             "commit": commit.stdout.strip(),
@@ -110,4 +112,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # a worker of pytest-xdist reports to the one that writes
-        config.pluginmanager.register(_Page(config.getoption("--page")))
+        config.pluginmanager.register(_Page(config.getoption("--page"), config.getoption("--thorough")))

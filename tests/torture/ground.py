@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.integration.conftest import NEVER_WAIT_LONGER_SECONDS, PROGRAM, host_state
@@ -171,6 +172,11 @@ def moved(ground: Ground, top: Path) -> Ground:
     """Return the same ground below *top*, which makes the same sets: where they are made is not in them."""
     shutil.copytree(ground.top / "earlier", top / "earlier")
     return dataclasses.replace(ground, top=top, request={**ground.request, "output": str(top / "output")})
+
+
+def shares(count: int, quick: int) -> list[Any]:
+    """Return the numbers of so many parts of the places, of which a *quick* few are tried with every change."""
+    return [pytest.param(one, marks=() if one < quick else pytest.mark.thorough) for one in range(count)]
 
 
 def reset(ground: Ground) -> None:

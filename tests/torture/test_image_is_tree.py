@@ -67,6 +67,7 @@ def both(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -
         for mount, (kind, container) in KINDS.items()
     }
     fuel(request, "--keep-tree", str(kept))
+    kept.chmod(0o755)  # as it is in the tree: it was closed to all but root
     images = ImageSet(metadata_of(request))
     with ExitStack() as stack:
         for mount, (kind, _) in KINDS.items():

@@ -22,9 +22,12 @@ from fuel_image.errors import Problem, RequestError
 
 REQUEST = "request.schema.json"
 SETTINGS = "settings.schema.json"
-_SECRETS = {"root_password", "hashed_root_password", "key", "proxies"}
+_SECRETS = {"root_password", "hashed_root_password", "key", "proxies", "files", "users", "scripts", "debconf"}
 """Keys whose values are never shown."""
+_OF_SEVERAL_LINES = (".key", ".content")
 _LONGEST_SHOWN = 60
+_ALIKE = 0.7
+"""From which likeness on a key that is not known may be meant for one that is; cluster is not meant for users."""
 LIMIT_BYTES = 16 << 20
 """How long a request may be."""
 MOST_PROBLEMS = 1000
@@ -95,7 +98,7 @@ def odd_strings(value: Any, path: str) -> Iterator[Problem]:
         for index, item in enumerate(value):
             yield from odd_strings(item, f"{path}[{index}]")
     elif isinstance(value, str):
-        allowed = "\r\n\t" if path.endswith(".key") else ""
+        allowed = "\r\n\t" if path.endswith(_OF_SEVERAL_LINES) else ""
         if any((ord(c) < 32 and c not in allowed) or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 for c in value):
             yield Problem(path, "holds a control character or half of a surrogate pair")
 
@@ -116,7 +119,7 @@ def unknown_keys(value: Any, rule: Mapping[str, Any], path: str) -> Iterator[tup
             if key in known:
                 yield from unknown_keys(item, known[key], child(path, key))
             else:
-                close = difflib.get_close_matches(key, known, n=1)
+                close = difflib.get_close_matches(key, known, n=1, cutoff=_ALIKE)
                 yield child(path, key), "unknown key" + (f"; did you mean {close[0]}?" if close else "")
     elif isinstance(value, list) and "items" in rule:
         for index, item in enumerate(value):

@@ -76,6 +76,8 @@ def described(plan: Plan) -> str:
     kind = "default set for bare metal" if request.packages is None else "as requested"
     lines.append(f"packages ({kind})")
     lines += _wrapped(plan.wishes)
+    if parts := request.customisation.names:
+        lines += ["customisation", *(f"  {part}" for part in parts)]
     lines.append("steps")
     lines += [f"  {number}. {title}" for number, title in enumerate(_steps(plan), 1)]
     lines.append(f"output in {request.output}")
@@ -105,6 +107,7 @@ def _steps(plan: Plan) -> list[str]:
         f"open {len(request.repositories)} repositories: fetch and verify Release files and indices",
         "choose and fetch the base system, unpack it, install it with its own dpkg",
         f"let its own apt choose {len(plan.wishes)} packages and what they need; fetch them; install them off-line",
+        *(["customise the tree, and run scripts in it"] if request.customisation.parts else []),
         f"{password} the root password; remove caches, logs, keys and the machine's identity",
         *(
             f"make the {image.request.format} of {image.request.mount}, check it, write {image.request.filename}"

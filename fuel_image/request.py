@@ -21,6 +21,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from fuel_image.customisation import asked
+from fuel_image.customisation.asked import Customisation
+from fuel_image.customisation.problems import CRYPT
+from fuel_image.customisation.problems import problems as customisation_problems
 from fuel_image.document import (
     MOST_PROBLEMS,
     REQUEST,
@@ -40,7 +44,6 @@ LOG = logging.getLogger(__name__)
 
 _SCHEMES = ("http", "https", "file")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=/][A-Za-z0-9.+:~-]+)?")
-_CRYPT = re.compile(r"\$[0-9a-z]{1,4}\$[^:\s]+|[!*][^:\s]*|[./0-9A-Za-z]{13}")
 _AT_SIGN = "has an @ behind the host: write %40, and in a password %2F, %3F and %23 for /, ? and #"
 """What might be the end of a password would be asked for, and shown, as a path."""
 _SHARE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*%")
@@ -114,6 +117,7 @@ class Request:
     hashed_root_password: str | None = field(repr=False)
     proxies: Proxies
     source_date_epoch: int | None
+    customisation: Customisation
     digest: str
 
     @property
@@ -176,9 +180,10 @@ def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
     if document.get("root_password") == "":
         yield Problem("$.root_password", "must not be empty; without one, root is locked")
     hashed = document.get("hashed_root_password")
-    if hashed is not None and not _CRYPT.fullmatch(hashed):
+    if hashed is not None and not CRYPT.fullmatch(hashed):
         yield Problem("$.hashed_root_password", "is not what crypt(3) makes (such as $6$salt$hash)")
     yield from proxy_problems(document.get("proxies", {}))
+    yield from customisation_problems(document)
     output = document["output"]
     if os.path.exists(output) and not os.path.isdir(output):
         yield Problem("$.output", f"{output} exists and is not a directory")
@@ -303,6 +308,7 @@ def _typed(document: dict[str, Any], epoch: int | None) -> Request:
         hashed_root_password=document.get("hashed_root_password"),
         proxies=proxies_from(document.get("proxies", {})),
         source_date_epoch=epoch,
+        customisation=asked.typed(document),
         digest="",
     )
     return dataclasses.replace(request, digest=_digest(request))
@@ -318,15 +324,23 @@ def _digest(request: Request) -> str:
 
     A key that we ignore is no part of it: the newest caller sends its nodes along, and a new node makes no new image.
     It goes into the metadata, which everybody can read, so URL credentials and proxies stay out of it, and the
-    password enters through a slow derivation: a plain digest would let anybody try passwords against it.
+    password and the customisation, where anything may be secret, enter through a slow derivation: a plain digest would
+    let anybody try what they might be against it.
     """
     wanted = dataclasses.asdict(request)
-    for name in ("output", "proxies", "root_password", "digest"):
+    for name in ("output", "proxies", "root_password", "customisation", "digest"):
         del wanted[name]
     text = redact(json.dumps(wanted, sort_keys=True, indent=0))  # a value a line, which no redaction exceeds
-    if request.root_password is not None:
-        secret = request.root_password.encode("utf-8", "surrogatepass")
-        text += hashlib.pbkdf2_hmac("sha256", secret, text.encode(), _PASSWORD_ROUNDS).hex()
+    custom = request.customisation
+    secrets = [] if request.root_password is None else [request.root_password]
+    secrets += (
+        [json.dumps([[(one.name, one.digest) for one in custom.debconf], custom.parts])]
+        if custom != Customisation()
+        else []
+    )
+    for secret in secrets:
+        salt, known = text.encode(), secret.encode("utf-8", "surrogatepass")
+        text += hashlib.pbkdf2_hmac("sha256", known, salt, _PASSWORD_ROUNDS).hex()
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -25,6 +25,7 @@ LAYERS = [
     ["archive"],
     ["settings"],
     ["request"],
+    ["customisation"],
     ["document", "sizes"],
     ["images"],
     ["host"],

@@ -1,0 +1,1 @@
+"""What a request changes in the tree beside packages."""

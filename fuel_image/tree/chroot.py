@@ -18,6 +18,7 @@ from fuel_image.archive.pool import Pool
 from fuel_image.errors import CommandError
 from fuel_image.host.command import PACKAGE_PARENT, PATH, Output, interactive, run
 from fuel_image.tree.account import Account
+from fuel_image.tree.inside import NETWORK
 from fuel_image.tree.root import Tree
 
 POOL = "/run/pool"
@@ -46,13 +47,15 @@ def visible(package: Package, pool: Pool) -> str:
 class Chroot:
     """A way to run programs in *tree*; *preload* is a library inside the tree that they load first.
 
-    *limit_seconds* is how long the scripts of a package may take, and every program that runs none.
+    *limit_seconds* is how long the scripts of a package may take, and every program that runs none. With *network* they
+    are in the host's, as ``inside.py`` says.
     """
 
     tree: Tree
     limit_seconds: float
     preload: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    network: bool = False
 
     def run(
         self,
@@ -64,7 +67,7 @@ class Chroot:
         advice: str = "",
         on_line: Callable[[str], None] | None = None,
     ) -> Output:
-        """Run a program of the tree to its end, without a network; see ``host.command.run``.
+        """Run a program of the tree to its end; see ``host.command.run``.
 
         Whatever it leaves running ends with it. It sets up so many *packages*, each of which has its own time. Raises
         CommandError that names the package at which it failed.
@@ -78,7 +81,8 @@ class Chroot:
 
         try:
             return run(
-                *(sys.executable, "-m", "fuel_image.tree.inside", self.tree.path),
+                *(sys.executable, "-m", "fuel_image.tree.inside", *([NETWORK] if self.network else [])),
+                self.tree.path,
                 *argv,
                 doing=doing,
                 stdin=stdin,

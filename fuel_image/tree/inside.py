@@ -44,6 +44,14 @@ _DROPPED = (
     40,  # CHECKPOINT_RESTORE
 )
 """Capabilities by number (linux/capability.h)."""
+_DROPPED_WITH_NETWORK = (
+    10,  # NET_BIND_SERVICE
+    11,  # NET_BROADCAST
+    12,  # NET_ADMIN
+    13,  # NET_RAW
+)
+"""Those with which root changes a network, or listens in on it, where that is the host's."""
+NETWORK = "--network"
 _WRITABLE = 0o222
 _FIRST_TO_GO = b"1000"
 """When memory runs out, the kernel ends a program of the tree before any of the host's (proc_pid_oom_score_adj(5))."""
@@ -55,15 +63,20 @@ _PROCESSES_BOUNDED_SINCE = (6, 14)
 
 
 def main(arguments: list[str]) -> int:
-    """Enter the tree ``arguments[0]`` and run the program ``arguments[1:]``."""
-    root, *argv = arguments
+    """Enter the tree ``arguments[0]`` and run the program ``arguments[1:]``; after ``--network`` in the host's."""
+    network = arguments[0] == NETWORK
+    root, *argv = arguments[1:] if network else arguments
     kernel.unshare(
-        kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
+        kernel.CLONE_NEWPID
+        | kernel.CLONE_NEWNS
+        | kernel.CLONE_NEWIPC
+        | kernel.CLONE_NEWUTS
+        | (0 if network else kernel.CLONE_NEWNET)
     )
     first = os.fork()
     if first == 0:
         kernel.die_with_parent(signal.SIGKILL)
-        _enter(root)
+        _enter(root, network)
         os._exit(_run_and_reap(argv))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.kill(first, signal.SIGKILL))
@@ -72,8 +85,8 @@ def main(arguments: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _enter(root: str) -> None:
-    """Make *root* the root of this mount namespace, with proc and sys, and nothing of the host's."""
+def _enter(root: str, network: bool) -> None:
+    """Make *root* the root of this mount namespace, with proc and sys, and nothing of the host's but its *network*."""
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     os.chdir(root)
     kernel.pivot_root(".", ".")
@@ -93,9 +106,11 @@ def _enter(root: str) -> None:
         kernel.mount(path, path, flags=kernel.MS_BIND)
         kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | flags)
     kernel.set_host_name(_NAME)
-    kernel.let_loopback_up()
+    if not network:
+        kernel.let_loopback_up()
     calls.refuse()
-    kernel.drop_capabilities([number for number in _DROPPED if number <= last])
+    dropped = _DROPPED + _DROPPED_WITH_NETWORK if network else _DROPPED
+    kernel.drop_capabilities([number for number in dropped if number <= last])
     kernel.hide_from_others()
 
 

@@ -16,15 +16,17 @@ from typing import Any
 
 from fuel_image import portions
 from fuel_image.archive.packages import Package
-from fuel_image.errors import BuildError
+from fuel_image.customisation.asked import Selection
+from fuel_image.errors import BuildError, RequestError
 from fuel_image.host import command
 from fuel_image.host.tasks import together
 from fuel_image.means import Means
 from fuel_image.milestones import Milestone, reached
 from fuel_image.portions import Portion
-from fuel_image.tree import apt, bootstrap, times
+from fuel_image.tree import apt, bootstrap, customise, selections, times
 from fuel_image.tree.layers import Layer
 from fuel_image.tree.root import Tree
+from fuel_image.tree.times import Times
 
 LOG = logging.getLogger(__name__)
 
@@ -40,12 +42,23 @@ class Stage:
 @contextmanager
 def filled(means: Means, wishes: Sequence[str]) -> Iterator[Stage]:
     """Give the tree with everything that was wished for."""
+    _check(means, wishes)
     with ExitStack() as stack:
         whole = stack.enter_context(_base_system(means, wishes))
         reached(Milestone.BOOTSTRAPPED)
+        answers = means.plan.request.customisation.debconf
         for portion in portions.divided(means, whole.packages, whole.layer, wishes):
-            whole = stack.enter_context(_with_packages(means, whole, portion))
-        yield whole
+            whole = stack.enter_context(_with_packages(means, whole, portion, answers))
+            answers = ()  # what packages made of them is not to be undone
+        yield stack.enter_context(_customised(means, whole))
+
+
+def _check(means: Means, wishes: Sequence[str]) -> None:
+    """Raise RequestError with what the repositories say against the request."""
+    problems = [*apt.name_problems(means.repositories, wishes, "$.packages")]
+    problems += customise.problems(means.plan.request.customisation, means.repositories)
+    if problems:
+        raise RequestError(problems)
 
 
 @contextmanager
@@ -53,7 +66,6 @@ def _base_system(means: Means, wishes: Sequence[str]) -> Iterator[Stage]:
     """Give the base system, installed by its own dpkg; meanwhile its apt chooses what comes next, for *wishes*."""
     request, suite, pool = means.plan.request, means.plan.suite, means.fetcher.pool
     base = portions.base(means)
-    apt.check_names(means.repositories, wishes)
 
     def make(tree: Tree) -> Mapping[str, Any]:
         def go_on(stopped: threading.Event) -> None:
@@ -90,13 +102,17 @@ def _beside(task: Callable[[threading.Event], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _with_packages(means: Means, below: Stage, portion: Portion) -> Iterator[Stage]:
-    """Give a tree with a portion of the packages that were asked for, installed by the tree's own apt."""
+def _with_packages(means: Means, below: Stage, portion: Portion, answers: Sequence[Selection]) -> Iterator[Stage]:
+    """Give a tree with a portion of the packages that were asked for, installed by the tree's own apt.
+
+    debconf has the *answers* before.
+    """
     choice = portion.choice
 
     def make(tree: Tree) -> Mapping[str, Any]:
         means.fetch("Fetching packages", choice.packages)
         with means.inside(tree) as inside:
+            selections.answer(inside, answers)
             found = apt.install(inside, means.repositories, portion.wishes, choice, means.fetcher.pool)
         times.settle(tree, means.times)
         return {"installed": [dataclasses.asdict(one) for one in found]}
@@ -105,6 +121,27 @@ def _with_packages(means: Means, below: Stage, portion: Portion) -> Iterator[Sta
         "packages": [package.identity for package in choice.packages],
         "wishes": portion.wishes,
         "removed": choice.removed,
+        "debconf": {one.name: one.digest for one in answers},
     }
     with means.store.layer(portion.title, inputs, below.layer, make) as layer:
         yield Stage(layer, (*below.packages, *choice.packages))
+
+
+@contextmanager
+def _customised(means: Means, below: Stage) -> Iterator[Stage]:
+    """Give the tree with what the request changes in it besides; without such wishes, the tree as it is."""
+    wanted, packages = means.plan.request.customisation, means.plan.request.packages or ()
+    if not wanted.parts:
+        yield below
+        return
+
+    def make(tree: Tree) -> Mapping[str, Any]:
+        means.fetch("Fetching packages", ())
+        with means.inside(tree) as inside:
+            found = customise.customise(inside, wanted, means.repositories, packages)
+        # Not newer_than: what a script unpacks may lie between the two, and a kept layer does not know of the newer.
+        times.settle(tree, Times(means.times.instead, means.times.instead))
+        return {"installed": [dataclasses.asdict(one) for one in found]}
+
+    with means.store.layer("The customisation", {"parts": wanted.parts}, below.layer, make) as layer:
+        yield Stage(layer, below.packages)

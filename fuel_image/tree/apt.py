@@ -24,7 +24,7 @@ from fuel_image.archive.choices import Choice
 from fuel_image.archive.packages import Package
 from fuel_image.archive.pool import Pool
 from fuel_image.archive.repositories import OpenRepository, Repositories
-from fuel_image.errors import BuildError, Problem, RequestError
+from fuel_image.errors import BuildError, Problem
 from fuel_image.host.files import appearing
 from fuel_image.progress import step
 from fuel_image.tree import ahead, database, deferred
@@ -116,9 +116,8 @@ def _write_list(tree: Tree, uri: str, content: bytes) -> None:
         os.utime(file.fileno(), (1, 1))  # by size and time apt tells whether it knows an index
 
 
-def check_names(repositories: Repositories, packages: Sequence[str], *, path: str = "$.packages") -> None:
-    """Raise RequestError that names every package which no repository holds, with the closest name that one does."""
-    problems = []
+def name_problems(repositories: Repositories, packages: Sequence[str], path: str) -> Iterator[Problem]:
+    """Find every package which no repository holds, with the closest name that one does."""
     for position, spec in enumerate(packages):
         name = re.split("[:=/]", spec)[0]
         held = any(
@@ -128,9 +127,7 @@ def check_names(repositories: Repositories, packages: Sequence[str], *, path: st
             known = {other for index in repositories.indices() for other in index.names()}
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            problems.append(Problem(f"{path}[{position}]", f"no repository holds {name}{hint}"))
-    if problems:
-        raise RequestError(problems)
+            yield Problem(f"{path}[{position}]", f"no repository holds {name}{hint}")
 
 
 def choose(
@@ -218,6 +215,27 @@ def install(
     came_along = sorted(package.name for package in chosen if package.name not in asked)
     database.mark_automatic(chroot.tree, marks, came_along, repositories.arch)
     return _all_there(chroot, chosen)
+
+
+def remove(chroot: Chroot, repositories: Repositories, packages: Sequence[str], wanted: Sequence[str]) -> None:
+    """Remove packages, their configuration and what needs them; those that are not installed are passed over.
+
+    Raises BuildError when one that is *wanted* would go.
+    """
+    there = {one.name for one in installed(chroot)} if packages else set()
+    for absent in [name for name in packages if name.partition(":")[0] not in there]:
+        LOG.info("removing packages: %s is not installed", absent)
+    names = [name for name in packages if name.partition(":")[0] in there]
+    if not names:
+        return
+    _configure(chroot, repositories, only=())
+    with step(f"Removing {len(names)} packages"):
+        chroot.run("apt-get", "purge", "--", *names, doing="removing packages", packages=len(there))
+    more = there - {one.name for one in installed(chroot)} - {name.partition(":")[0] for name in names}
+    if lost := sorted(more & {re.split("[:=/]", spec)[0] for spec in wanted}):
+        raise BuildError(f"removing packages: {', '.join(lost)}, which is wanted, needs one of {', '.join(names)}")
+    if more:
+        LOG.warning("removed with those that they need: %s", ", ".join(sorted(more)))
 
 
 def _all_there(chroot: Chroot, chosen: Sequence[Package]) -> tuple[Installed, ...]:

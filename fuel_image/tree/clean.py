@@ -49,6 +49,14 @@ _LOGS = "/var/log"
 _MACHINE_ID = "/etc/machine-id"
 
 
+def removes(path: str) -> bool:
+    """Tell whether a file at *path* would not be there any more after ``clean``."""
+    directory, _, name = path.rpartition("/")
+    patterns = (pattern.rpartition("/") for pattern in (*_REMOVED, _MACHINE_ID))
+    named = any(directory == where and fnmatch.fnmatch(name, names) for where, _, names in patterns)
+    return named or any(path.startswith(f"{where}/") for where in (*_EMPTIED, _LOGS))
+
+
 def clean(tree: Tree) -> None:
     """Remove everything that the tables above name."""
     for path in _EMPTIED:

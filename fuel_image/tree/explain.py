@@ -57,10 +57,20 @@ def _below(kept: str | None, wanted: str | None) -> list[str]:
 def _differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(kept.keys() | wanted.keys()):
         old, new = kept.get(name), wanted.get(name)
-        if isinstance(old, list) or isinstance(new, (list, tuple)):
+        if isinstance(old, Mapping) or isinstance(new, Mapping):
+            yield from _parts(old or {}, new or {})
+        elif isinstance(old, list) or isinstance(new, (list, tuple)):
             yield from _changes(name, [str(one) for one in old or ()], [str(one) for one in new or ()])
         elif old != new:
             yield f"{name} is {new}, not {old}"
+
+
+def _parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """Give what differs between named parts; their values are digests, which tell nobody anything."""
+    for part in sorted(old.keys() | new.keys()):
+        if old.get(part) != new.get(part):
+            how = "is new" if part not in old else "is gone" if part not in new else "has changed"
+            yield f"{part} {how}"
 
 
 def _changes(name: str, old: list[str], new: list[str]) -> Iterator[str]:

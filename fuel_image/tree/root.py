@@ -178,6 +178,22 @@ class Tree:
             except IsADirectoryError:
                 remove_directory(name, directory)
 
+    def move(self, inside: str, to: str) -> None:
+        """Rename what is at *inside*; what is at *to* is replaced."""
+        with _told("moving", inside), self._parent(inside) as (directory, name), self._parent(to) as (other, new):
+            os.rename(name, new, src_dir_fd=directory, dst_dir_fd=other)
+
+    def give(self, inside: str, uid: int, gid: int, mode: int) -> None:
+        """Set the owner and the mode of the regular file or directory at *inside*."""
+        with _told("opening", inside), self._parent(inside) as (directory, name):
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=directory)
+        try:
+            os.fchown(descriptor, uid, gid)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
     def empty(self, inside: str) -> None:
         """Remove everything below the directory at *inside*, but not itself."""
         for name in self.names(inside):

@@ -11,7 +11,7 @@ from fuel_image.tree import password
 from fuel_image.tree.root import Tree
 
 LOCKED = "*"
-_HOSTS = """\
+HOSTS = """\
 127.0.0.1\tlocalhost
 ::1\t\tlocalhost ip6-localhost ip6-loopback
 ff02::1\t\tip6-allnodes
@@ -19,7 +19,7 @@ ff02::2\t\tip6-allrouters
 """
 _FILES = {
     "/etc/hostname": "localhost\n",
-    "/etc/hosts": _HOSTS,
+    "/etc/hosts": HOSTS,
     "/etc/fstab": "# UNCONFIGURED FSTAB FOR BASE SYSTEM\n",
 }
 _UNITS = "/etc/systemd/system"

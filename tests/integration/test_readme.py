@@ -64,9 +64,13 @@ def test_the_metadata_s_fields(debian: ImageSet) -> None:
 def test_the_fields_of_a_request() -> None:
     shown = set(re.findall(r"``(?:….)?(\w+)``", README))
     schema = json.loads((Path(__file__).parents[2] / "fuel_image/request.schema.json").read_text())
-    fields = set(schema["properties"])
-    fields |= set(schema["properties"]["image_data"]["additionalProperties"]["properties"])
-    fields |= set(schema["properties"]["repos"]["items"]["properties"]) - {"name", "type"}
+    rules = schema["properties"]
+    fields = set(rules)
+    fields |= set(rules["image_data"]["additionalProperties"]["properties"])
+    fields |= set(rules["repos"]["items"]["properties"]) - {"name", "type"}
+    fields |= set(rules["services"]["properties"])
+    for name in ("files", "users", "scripts"):
+        fields |= set(rules[name]["items"]["properties"])
     assert fields <= shown
 
 

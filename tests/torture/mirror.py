@@ -60,9 +60,9 @@ class Mirror:
         return self.signer.sign(place / "Release")
 
 
-def made(directory: Path, cache_dir: Path) -> Mirror:
+def made(directory: Path, cache_dir: Path, extra: Sequence[str] = EXTRA) -> Mirror:
     """Make a mirror of the host's release below *directory*; what is fetched for it is kept in a pool."""
-    request = sample(None, directory / "unused", packages=list(EXTRA))
+    request = sample(None, directory / "unused", packages=list(extra))
     work = directory / "work"
     work.mkdir()
     asked = requests.parse(json.dumps(request))
@@ -71,7 +71,7 @@ def made(directory: Path, cache_dir: Path) -> Mirror:
         inquiry = Inquiry(fetcher, work, Seen(work / "seen"))
         answers = trust.ask_all(asked.repositories, inquiry)
         repositories = opening.open_all(answers, asked.arch, inquiry, making)
-        packages = _chosen(repositories)
+        packages = _chosen(repositories, extra)
         fetcher.fetch((repositories.wanted(one) for one in packages), making)
         for one in packages:
             place = directory / "repository" / one.filename
@@ -83,9 +83,9 @@ def made(directory: Path, cache_dir: Path) -> Mirror:
     return mirror
 
 
-def _chosen(repositories: Repositories) -> Sequence[Package]:
+def _chosen(repositories: Repositories, names: Sequence[str]) -> Sequence[Package]:
     base = {one.name: one for one in resolve.base(repositories) if one.essential or one.name == "apt"}
-    extra = {name: found for name in EXTRA if (found := repositories.candidate(name)) is not None}
+    extra = {name: found for name in names if (found := repositories.candidate(name)) is not None}
     return resolve.close(repositories, {**base, **extra})
 
 

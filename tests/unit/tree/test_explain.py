@@ -42,3 +42,9 @@ def test_the_same_inputs_are_of_another_format() -> None:
 def test_a_long_list_is_cut() -> None:
     inputs = {"packages": [f"p{number} 1 amd64 aa" for number in range(9)], "arch": "amd64"}
     assert reason(inputs, "b", [OLD]).endswith("; and 6 more")
+
+
+def test_parts_that_come_go_and_change_without_their_digests() -> None:
+    old = dataclasses.replace(OLD, inputs={"parts": {"files /etc/motd": "aa", "hostname": "bb", "locale": "cc"}})
+    inputs = {"parts": {"files /etc/motd": "dd", "locale": "cc", "timezone": "ee"}}
+    assert reason(inputs, "b", [old]) == "files /etc/motd has changed; hostname is gone; timezone is new"

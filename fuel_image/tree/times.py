@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,10 @@ _LONGEST_BYTES = 700
 writes past the end of its memory where that takes no more than was asked for, as with 2040 on 64-bit hosts.
 """
 _NANOSECONDS = 1_000_000_000
+_DAY_SECONDS = 86_400
+_SHADOW = "/etc/shadow"
+_DAY_FIELD = 2
+_DAY = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Times:
 
 def settle(tree: Tree, times: Times) -> None:
     """Replace every time stamp that a build made, and the parts of a second of the others. Raises TreeError."""
+    _settle_passwords(tree, times)
     for path in _changed(tree):
         with contextlib.suppress(FileNotFoundError):  # an overlay notes in its upper directory what is removed
             seconds, rest = divmod(os.lstat(path).st_mtime_ns, _NANOSECONDS)
@@ -61,3 +67,18 @@ def _changed(tree: Tree) -> Iterator[str]:
                     waiting.append(path)
                 else:
                     yield os.path.join(tree.path, path)
+
+
+def _settle_passwords(tree: Tree, times: Times) -> None:
+    """Replace the day of the last change (shadow(5)) likewise: only newer programs heed SOURCE_DATE_EPOCH there."""
+    if not tree.is_file(_SHADOW):
+        return
+    text = tree.read(_SHADOW)
+    lines = [line.split(":") for line in text.split("\n")]
+    for fields in lines:
+        day = fields[_DAY_FIELD] if len(fields) > _DAY_FIELD else ""
+        if _DAY.fullmatch(day) and int(day) > times.newer_than // _DAY_SECONDS:
+            fields[_DAY_FIELD] = str(times.instead // _DAY_SECONDS)
+    settled = "\n".join(":".join(fields) for fields in lines)
+    if settled != text:
+        tree.write(_SHADOW, settled)

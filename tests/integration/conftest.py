@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Callable
@@ -55,16 +56,22 @@ def _command_line(process: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def host_as_it_was(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """After every test mounts, loop devices and processes are as before it."""
+    """After every test nothing is mounted, attached to a loop device or running that was not before it."""
     assert os.geteuid() == 0, "integration tests run as root: mounts, loop devices, file ownership"
     workspace = tmp_path_factory.getbasetemp()
     before = host_state(workspace)
     yield
-    # A build of the other worker has a copy of what was mounted when it began: the loop device stays until it ends.
+    # A build of the other worker has a copy of what was mounted when it began: the loop device stays until it ends,
+    # be it one of this test or of one before it.
     deadline = time.monotonic() + NEVER_WAIT_LONGER_SECONDS
-    while host_state(workspace)["loops"] != before["loops"] and time.monotonic() < deadline:
+    while _added(before, host_state(workspace))["loops"] and time.monotonic() < deadline:
         time.sleep(0.5)
-    assert host_state(workspace) == before
+    assert _added(before, host_state(workspace)) == {name: [] for name in before}
+
+
+def _added(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return what is there that was not, twice what is there twice more."""
+    return {name: sorted((Counter(after[name]) - Counter(before[name])).elements()) for name in before}
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ _MOST_EVENTS = 1_000_000
 """How many values and brackets a document may have; ten thousand installed packages are a tenth of it."""
 _LONGEST_PLAIN = 1000
 """How many characters a value without quotes may have: none of a number's forms can then be too long for Python."""
+_TOO_DEEP = "maximum nesting depth"
+"""What libyaml says from 0.2.6 on, which looks for itself, before it gives the events of what is nested."""
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's, where PyYAML was built with it: the list of installed packages is long."""
 
@@ -42,7 +44,8 @@ def load(text: str) -> Any:
         _check(text)
         return yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, RecursionError, OverflowError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        said = " ".join(str(error).split())
+        raise ValueError("it is nested too deeply" if _TOO_DEEP in said else said) from error
 
 
 def _check(text: str) -> None:

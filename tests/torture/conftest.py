@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import cache_dir as cache_dir
+from tests.integration.conftest import cache_dir as shared_cache_dir
 from tests.integration.conftest import fuel as fuel
 from tests.integration.conftest import host_as_it_was as host_as_it_was
 
 from .ground import Ground, prepared, reset
 from .mirror import Mirror, made
 from .promises import promise_of
+
+__all__ = ["shared_cache_dir"]
 
 Tried = Callable[[int], None]
 
@@ -25,9 +27,15 @@ def tried(record_property: Callable[[str, object], None]) -> Tried:
 
 
 @pytest.fixture(scope="session")
-def mirror(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the builds of one worker keep: it looks whether one leaves a layer that it has half made."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def mirror(shared_cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
     """A signed repository of real packages, from which a system of the host's release is made in seconds."""
-    mirror = made(tmp_path_factory.mktemp("mirror"), cache_dir)
+    mirror = made(tmp_path_factory.mktemp("mirror"), shared_cache_dir)
     yield mirror
     mirror.signer.close()
 

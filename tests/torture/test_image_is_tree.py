@@ -51,7 +51,7 @@ class Both:
     images: Mapping[str, Facts]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def both(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     work = tmp_path_factory.mktemp("odd")
     kept, node = work / "tree", work / "node"

@@ -43,7 +43,7 @@ def built(fuel: Fuel, mirror: Mirror, tmp_path: Path) -> Built:
     return build
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def undisturbed(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The record of a build that nothing disturbed."""
     directory = tmp_path_factory.mktemp("undisturbed")

@@ -107,7 +107,7 @@ def together(*hosts: Host) -> Host:
 Build = Callable[[Host], dict[str, str]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def build(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Return what builds the set on a host and returns the digest of each file."""
     work = tmp_path_factory.mktemp("same")
@@ -132,7 +132,7 @@ def build(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) 
     return built
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first(build: Build) -> dict[str, str]:
     return build(Host())
 

@@ -53,7 +53,7 @@ def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def proxy(mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A proxy that wants to know who asks, and through it the mirror, which wants to know it, too."""
     mine = tmp_path_factory.mktemp("mine")
@@ -77,7 +77,7 @@ def proxy(mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the builds of these tests keep for each other, and nobody else."""
     return tmp_path_factory.mktemp("kept") / "cache"
@@ -130,7 +130,7 @@ class Built:
     raw: Path
 
 
-@pytest.fixture(scope="module", params=["in the request", "at the site"])
+@pytest.fixture(scope="session", params=["in the request", "at the site"])
 def built(
     request: pytest.FixtureRequest,
     fuel: Fuel,

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuel_image import metadata, partitions, published, stages
+from fuel_image import disks, metadata, partitions, published, stages
 from fuel_image import plan as plans
 from fuel_image.archive import opening, trust
 from fuel_image.archive.choices import Choice, Choices
@@ -28,16 +28,18 @@ from fuel_image.host.turns import turn
 from fuel_image.host.workspace import workspace
 from fuel_image.means import Means
 from fuel_image.milestones import Milestone, reached
-from fuel_image.plan import Plan
+from fuel_image.plan import Plan, PlannedDisk
 from fuel_image.progress import step
-from fuel_image.publish import Artifact, reveal_set, staged
+from fuel_image.publish import Artifact, Staged, reveal_set, staged
 from fuel_image.published import AlreadyBuilt
 from fuel_image.request import Request
 from fuel_image.settings import Settings
+from fuel_image.stages import Stage
 from fuel_image.tree import apt, clean, eatmydata, keep, layers, settle, times
 from fuel_image.tree.explain import Explainer, Unkept
 from fuel_image.tree.installed import Installed
-from fuel_image.tree.layers import Store
+from fuel_image.tree.layers import Layer, Store
+from fuel_image.tree.root import Tree
 from fuel_image.tree.times import Times
 
 LAYERS, POOL, _CHOICES, _APT, _SEEN = "layers", "pool", "choices", "apt", "seen"
@@ -92,16 +94,14 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
         reached(Milestone.SHIPPING)
         whole = stack.enter_context(stages.filled(means, wishes))
         reached(Milestone.INSTALLED)
-        tree = stack.enter_context(layers.mounted_on(whole.layer, work / "final"))
-        with step("Cleaning the tree"):
-            settle.settle(tree, request)
-            clean.clean(tree)
-            partitions.make_mount_points(tree, means.plan)
-            times.settle(tree, means.times)
-        if options.keep_tree is not None:
-            keep.keep(tree, options.keep_tree)
-        images = [stack.enter_context(staged(request.output, image.request.filename)) for image in means.plan.images]
-        artifacts = partitions.make_all(tree, means.plan, images, work, means.times.newer_than)
+        outs = {name: stack.enter_context(staged(request.output, name)) for name in request.filenames}
+        mounts = [image.request.mount for image in means.plan.images]
+        with _finished(means, whole.layer, mounts, work / "final") as tree:
+            if options.keep_tree is not None:
+                keep.keep(tree, options.keep_tree)
+            artifacts = partitions.make_all(tree, means.plan, outs, work, means.times.newer_than)
+        for disk in means.plan.disks:
+            artifacts += (_disk(means, whole, disk, outs[disk.request.filename], work),)
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
         last = stack.enter_context(staged(request.output, request.metadata_filename))
         with step("Publishing"):
@@ -109,10 +109,30 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
             epoch = means.times.newer_than
             record = metadata.document(means.plan, wishes, means.repositories, inventory, origins, artifacts, epoch)
             last.file.write(metadata.written(record).encode())
-            reveal_set(request.output, images, last)
+            reveal_set(request.output, list(outs.values()), last)
     prune(settings)
     reached(Milestone.DONE)
     return Built(artifacts, request.metadata_path, len(inventory))
+
+
+@contextmanager
+def _finished(means: Means, layer: Layer, mounts: Sequence[str], directory: Path) -> Iterator[Tree]:
+    """Give the tree as it goes into images that are mounted at *mounts*."""
+    with layers.mounted_on(layer, directory) as tree:
+        with step("Cleaning the tree"):
+            settle.settle(tree, means.plan.request)
+            clean.clean(tree)
+            partitions.make_mount_points(tree, mounts)
+            times.settle(tree, means.times)
+        yield tree
+
+
+def _disk(means: Means, whole: Stage, disk: PlannedDisk, out: Staged, work: Path) -> Artifact:
+    """Make a disk of the tree, with the boot loader that it takes, in a directory of its own."""
+    own = work / f"of-{disk.request.filename}"
+    own.mkdir()
+    with stages.bootable(means, whole, disk) as layer, _finished(means, layer, disk.mounts, own / "final") as tree:
+        return disks.make(tree, means.plan, disk, out, own, means.times.newer_than)
 
 
 def explain(plan: Plan, settings: Settings) -> tuple[str, ...]:
@@ -198,5 +218,7 @@ def _origins(repositories: Repositories, packages: Sequence[Package]) -> dict[tu
 
 
 def _wishes(plan: Plan, repositories: Repositories) -> tuple[str, ...]:
-    """Return the packages that were asked for, or what the repositories hold of the default set."""
-    return apt.available(repositories, plan.wishes) if plan.request.packages is None else plan.wishes
+    """Return the packages that disks take, and those that were asked for, or what there is of the default set."""
+    own = apt.available(repositories, plan.wishes) if plan.request.packages is None else plan.wishes
+    of_disks = dict.fromkeys(one for disk in plan.disks for one in stages.packages_of(disk, own))
+    return (*(one for one in apt.available(repositories, tuple(of_disks)) if one not in own), *own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fuel_image.archive.version import sort_key
+from fuel_image.publish import DISK
 from fuel_image.record import Record, Recorded
 from fuel_image.sizes import megabytes
 
@@ -58,20 +59,27 @@ def _packages(old: Record, new: Record) -> Iterator[str]:
 
 
 def _images(old: Record, new: Record) -> Iterator[str]:
-    before = {_place(one): one for one in old.images}
-    after = {_place(one): one for one in new.images}
+    before = {_place(one): one for one in old.files}
+    after = {_place(one): one for one in new.files}
     for place in sorted(before.keys() | after.keys()):
         one, other = before.get(place), after.get(place)
         if one is None or other is None:
-            yield f"image of {place}: {'new' if one is None else 'gone'}"
-        elif (one.raw_md5, one.raw_sha256) != (other.raw_md5, other.raw_sha256):
-            yield f"image of {place}: {_sizes(one, other)}"
+            yield f"{place}: {'new' if one is None else 'gone'}"
+        elif _content(one) != _content(other):
+            yield f"{place}: {_sizes(one, other)}"
 
 
-def _place(image: Recorded) -> str:
-    return image.mount or image.filename
+def _place(one: Recorded) -> str:
+    """Return what stays the same from set to set: a file may be named for its date."""
+    return one.filename if one.kind == DISK else f"{one.kind} of {one.mount or one.filename}" if one.raw else one.kind
+
+
+def _content(one: Recorded) -> object:
+    return (one.raw.md5, one.raw.sha256) if one.raw else one.sha256
 
 
 def _sizes(one: Recorded, other: Recorded) -> str:
     file = f"file {megabytes(one.size_bytes)} -> {megabytes(other.size_bytes)}"
-    return f"{file}, image {megabytes(one.raw_size_bytes)} -> {megabytes(other.raw_size_bytes)}"
+    if one.raw is None or other.raw is None:
+        return file
+    return f"{file}, image {megabytes(one.raw.size_bytes)} -> {megabytes(other.raw.size_bytes)}"

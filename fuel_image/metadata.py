@@ -15,6 +15,7 @@ import yaml
 from fuel_image import __version__
 from fuel_image.archive.repositories import Repositories
 from fuel_image.errors import redact
+from fuel_image.images.emit import Sums
 from fuel_image.plan import Plan
 from fuel_image.publish import Artifact
 from fuel_image.tree.installed import Installed
@@ -50,22 +51,8 @@ def document(
             }
             for one in repositories
         ],
-        "images": [
-            {
-                "raw_md5": one.raw.md5,
-                "raw_size": one.raw.size_bytes,
-                "raw_name": None,
-                "container_name": one.filename,
-                "container_md5": one.packed.md5,
-                "container_size": one.packed.size_bytes,
-                "container": one.container,
-                "format": one.format,
-                "mount": one.mount,
-                "raw_sha256": one.raw.sha256,
-                "container_sha256": one.packed.sha256,
-            }
-            for one in artifacts
-        ],
+        "images": [_image(one, one.raw) for one in artifacts if one.raw is not None],
+        "artifacts": [_artifact(one) for one in artifacts if one.raw is None],
         "codename": request.codename,
         "arch": request.arch,
         "request_sha256": request.digest,
@@ -82,6 +69,37 @@ def document(
             for p in installed
         ],
     }
+
+
+def _image(one: Artifact, raw: Sums) -> dict[str, Any]:
+    """Describe a partition image, in the contract's words."""
+    return {
+        "raw_md5": raw.md5,
+        "raw_size": raw.size_bytes,
+        "raw_name": None,
+        "container_name": one.filename,
+        "container_md5": one.packed.md5,
+        "container_size": one.packed.size_bytes,
+        "container": one.container,
+        "format": one.format,
+        "mount": one.mount,
+        "raw_sha256": raw.sha256,
+        "container_sha256": one.packed.sha256,
+    }
+
+
+def _artifact(one: Artifact) -> dict[str, Any]:
+    """Describe another file, of which the contract knows nothing."""
+    facts = {
+        "kind": one.kind,
+        "name": one.filename,
+        "format": one.format,
+        "container": one.container,
+        "size": one.packed.size_bytes,
+        "md5": one.packed.md5,
+        "sha256": one.packed.sha256,
+    }
+    return facts if one.virtual_size_bytes is None else {**facts, "virtual_size": one.virtual_size_bytes}
 
 
 def written(content: dict[str, Any]) -> str:

@@ -10,13 +10,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fuel_image.errors import redact
 from fuel_image.images.filesystems import FILESYSTEMS, ext_features
+from fuel_image.images.formats import DISK_FORMATS
+from fuel_image.outputs.asked import SWAP, VFAT, DiskRequest, PartitionRequest
 from fuel_image.request import ImageRequest, Request
 from fuel_image.suites import Suite, default_packages, suite_named
 
 _NAMESPACE = uuid.UUID("5f1c1d6e-3b9d-4f57-9d2c-0f2f6f1f7a11")
+
+
+_PARTITION_TOOLS = {VFAT: ("mkfs.vfat", "fsck.vfat", "mmd", "mcopy"), SWAP: ("mkswap",)}
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,48 @@ class PlannedImage:
 
 
 @dataclass(frozen=True)
+class PlannedPartition:
+    """A partition with what was decided about it.
+
+    *uuid* is that of its file system or swap (for vfat the volume's serial number, as ``ABCD-1234``), *part_uuid* that
+    of the partition. *number* is its own in the table, *features* are those of an ext file system.
+    """
+
+    request: PartitionRequest
+    number: int
+    uuid: str
+    part_uuid: str
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlannedDisk:
+    """A disk with what was decided about it; *uuid* is that of its table (of an mbr the first 32 bits).
+
+    With *bios_boot* a partition without a file system, behind the others in number and before them on the disk, holds
+    what GRUB starts from: a gpt has no other room for it.
+    """
+
+    request: DiskRequest
+    uuid: str
+    partitions: tuple[PlannedPartition, ...]
+    bios_boot: bool
+    bios_boot_uuid: str
+
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        """The mount points of its partitions."""
+        return tuple(one.request.mount for one in self.partitions if one.request.mount is not None)
+
+
+@dataclass(frozen=True)
 class Plan:
     """What will be done. *wishes* are packages, or for a default set alternatives such as ``ntp|chrony``."""
 
     request: Request
     suite: Suite
     images: tuple[PlannedImage, ...]
+    disks: tuple[PlannedDisk, ...]
     wishes: tuple[str, ...]
 
     @property
@@ -43,6 +85,12 @@ class Plan:
         tools = {"gpgv", "blkid"}
         for image in self.images:
             tools.update(FILESYSTEMS[image.request.format].tools)
+        for disk in self.disks:
+            tools.update(("sfdisk", *DISK_FORMATS[disk.request.format].tools))
+            for partition in disk.partitions:
+                tools.update(
+                    _PARTITION_TOOLS.get(partition.request.format) or FILESYSTEMS[partition.request.format].tools
+                )
         return tuple(sorted(tools))
 
 
@@ -58,8 +106,23 @@ def make(request: Request, origin: str | None = None, version: str | None = None
         identity = uuid.uuid5(_NAMESPACE, f"{request.codename} {image.filename} {image.mount}")
         features = ext_features(image.format, suite.linux) if FILESYSTEMS[image.format].populated else ()
         images.append(PlannedImage(image, str(identity), features))
+    disks = [_planned_disk(disk, suite, f"{request.codename} {disk.filename}") for disk in request.disks]
     wishes = default_packages(suite, request.arch) if request.packages is None else request.packages
-    return Plan(request, suite, tuple(images), tuple(wishes))
+    return Plan(request, suite, tuple(images), tuple(disks), tuple(wishes))
+
+
+def _planned_disk(disk: DiskRequest, suite: Suite, identity: str) -> PlannedDisk:
+    uuid_of = partial(uuid.uuid5, _NAMESPACE)
+    partitions = []
+    for number, one in enumerate(disk.partitions, 1):
+        own = str(uuid_of(f"{identity} file system {number}"))
+        serial = f"{own[:4]}-{own[4:8]}".upper()
+        populated = one.format in FILESYSTEMS and FILESYSTEMS[one.format].populated
+        features = ext_features(one.format, suite.linux) if populated else ()
+        part_uuid = str(uuid_of(f"{identity} partition {number}"))
+        partitions.append(PlannedPartition(one, number, serial if one.format == VFAT else own, part_uuid, features))
+    table, bios = (str(uuid_of(f"{identity} {what}")) for what in ("table", "BIOS boot partition"))
+    return PlannedDisk(disk, table, tuple(partitions), disk.table == "gpt" and "bios" in disk.boot, bios)
 
 
 def described(plan: Plan) -> str:
@@ -86,8 +149,28 @@ def described(plan: Plan) -> str:
         features = f" ({', '.join(image.features)})" if image.features else ""
         what = f"{asked.mount} as {asked.format} in {asked.container}"
         lines.append(f"  {asked.filename}: {what}, UUID {image.uuid}{features}")
+    for disk in plan.disks:
+        lines += _described_disk(disk)
     lines.append(f"  {request.metadata_filename}: metadata, published last")
     return "\n".join(lines)
+
+
+def _described_disk(disk: PlannedDisk) -> list[str]:
+    asked = disk.request
+    size = "as large as needed" if asked.size_bytes is None else f"{asked.size_bytes >> 20:,} MiB"
+    what = f"{asked.format} in {asked.container}, {size}, {asked.table}, boots with {' and '.join(asked.boot)}"
+    lines = [f"  {asked.filename}: disk, {what}"]
+    for one in disk.partitions:
+        part = one.request
+        content = "the rest" if part.rest else "as its content"
+        room = content if part.size_bytes is None else f"{part.size_bytes >> 20:,} MiB"
+        grows = ", grows" if part.grow else ""
+        lines.append(
+            f"    {one.number}. {part.mount or 'no mount point'}: {part.format}, {room}{grows}, UUID {one.uuid}"
+        )
+    if disk.bios_boot:
+        lines.append(f"    {len(disk.partitions) + 1}. BIOS boot partition")
+    return lines
 
 
 def _wrapped(words: Sequence[str], width: int = 100) -> list[str]:
@@ -113,5 +196,9 @@ def _steps(plan: Plan) -> list[str]:
             f"make the {image.request.format} of {image.request.mount}, check it, write {image.request.filename}"
             for image in plan.images
         ),
-        f"publish the images, then {request.metadata_filename}",
+        *(
+            f"put GRUB for {' and '.join(disk.request.boot)} into the tree; make and write {disk.request.filename}"
+            for disk in plan.disks
+        ),
+        f"publish the files, then {request.metadata_filename}",
     ]

@@ -23,14 +23,23 @@ _READABLE_BY_ALL = 0o644  # nginx serves them as another user
 
 @dataclass(frozen=True)
 class Artifact:
-    """A published file: the sums of the *raw* image and of the file that it is *packed* in."""
+    """A published file, with the sums of the file that it is *packed* in.
 
-    mount: str
+    An image of the tree below *mount* has those of the *raw* file system too, which nodes check. *kind* is IMAGE or
+    DISK; *virtual_size_bytes* is how large the disk is that its file stands for.
+    """
+
+    kind: str
     filename: str
     format: str
     container: str
-    raw: Sums
     packed: Sums
+    raw: Sums | None = None
+    mount: str | None = None
+    virtual_size_bytes: int | None = None
+
+
+IMAGE, DISK = "image", "disk"
 
 
 class Staged:

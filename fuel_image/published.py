@@ -58,8 +58,8 @@ def unfit(record: Record, request: Request) -> str:
         return f"{request.metadata_filename} was made by {maker}, this is fuel-image {__version__}"
     if record.request_sha256 != request.digest:
         return "the request has changed"
-    if sorted(one.filename for one in record.images) != sorted(one.filename for one in request.images):
-        return f"{request.metadata_filename} names other images"
+    if sorted(one.filename for one in record.files) != sorted(request.filenames):
+        return f"{request.metadata_filename} names other files"
     return ""
 
 
@@ -95,7 +95,7 @@ def examine(request: Request, stopped: threading.Event) -> Standing:
     """Look whether the set of *request* is there, whole and fitting; the answer is void once *stopped* is set."""
     path, name = request.metadata_path, request.metadata_filename
     if not os.path.lexists(path):
-        found = any(os.path.lexists(request.output / image.filename) for image in request.images)
+        found = any(os.path.lexists(request.output / name) for name in request.filenames)
         return Standing(difference=f"{name} is missing" if found else "")
     try:
         record = records.read(path)
@@ -104,7 +104,7 @@ def examine(request: Request, stopped: threading.Event) -> Standing:
     except (RecordError, UnicodeDecodeError) as error:
         LOG.debug("reading %s: %s", name, error)
         return Standing(difference=f"{name} is damaged")
-    difference = unfit(record, request) or damage(record.images, request.output, stopped)
+    difference = unfit(record, request) or damage(record.files, request.output, stopped)
     return Standing(difference=difference) if difference else Standing(record)
 
 

@@ -16,6 +16,7 @@ from fuel_image import plain
 from fuel_image.archive.transport import Failure, Transport
 from fuel_image.errors import FuelImageError, redact
 from fuel_image.metadata import END, HEAD, SEAL, is_sealed
+from fuel_image.publish import IMAGE
 
 LIMIT_BYTES = 16 << 20
 """How long a record may be; one of a thousand packages has a hundredth of it."""
@@ -27,19 +28,31 @@ class RecordError(FuelImageError):
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """A published file as its record describes it, and the image in it; None where the record does not say."""
+class Raw:
+    """What comes out of a container; *sha256* is None where the record does not say."""
 
+    size_bytes: int
+    md5: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A published file as its record describes it; *sha256* and *mount* are None where the record does not say.
+
+    *raw* is the file system in a partition image; of other files, such as disks, only the file itself is known.
+    """
+
+    kind: str
     filename: str
     size_bytes: int
     md5: str
     sha256: str | None
     container: str
-    raw_size_bytes: int
-    raw_md5: str
-    raw_sha256: str | None
     format: str
-    mount: str | None
+    raw: Raw | None = None
+    mount: str | None = None
+    virtual_size_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,13 @@ class Record:
     wishes: tuple[str, ...]
     sources: tuple[Source, ...]
     images: tuple[Recorded, ...]
+    artifacts: tuple[Recorded, ...]
     installed: Mapping[tuple[str, str], str]
+
+    @property
+    def files(self) -> tuple[Recorded, ...]:
+        """Every published file but the record itself."""
+        return (*self.images, *self.artifacts)
 
 
 def parse(text: str) -> Record:
@@ -112,6 +131,7 @@ def _typed(found: dict[str, Any]) -> Record:
         wishes=tuple(_text(one) for one in found["packages"]),
         sources=tuple(_source(one) for one in found["repos"]),
         images=tuple(_image(one) for one in found["images"]),
+        artifacts=tuple(_artifact(one) for one in found.get("artifacts", ())),
         installed={
             (_text(one["name"]), _text(one["arch"])): _text(one["version"]) for one in found.get("installed", ())
         },
@@ -148,17 +168,24 @@ def _source(one: dict[str, Any]) -> Source:
 
 def _image(one: dict[str, Any]) -> Recorded:
     return Recorded(
+        kind=IMAGE,
         filename=_text(one["container_name"]),
         size_bytes=_number(one["container_size"]),
         md5=_text(one["container_md5"]),
         sha256=_text_or_none(one.get("container_sha256")),
         container=_text(one["container"]),
-        raw_size_bytes=_number(one["raw_size"]),
-        raw_md5=_text(one["raw_md5"]),
-        raw_sha256=_text_or_none(one.get("raw_sha256")),
         format=_text(one["format"]),
+        raw=Raw(_number(one["raw_size"]), _text(one["raw_md5"]), _text_or_none(one.get("raw_sha256"))),
         mount=_text_or_none(one.get("mount")),
     )
+
+
+def _artifact(one: dict[str, Any]) -> Recorded:
+    kind, name, md5, sha256, container, form = (
+        _text(one[key]) for key in ("kind", "name", "md5", "sha256", "container", "format")
+    )
+    virtual = _number(one["virtual_size"]) if "virtual_size" in one else None
+    return Recorded(kind, name, _number(one["size"]), md5, sha256, container, form, virtual_size_bytes=virtual)
 
 
 def url_of(location: str) -> str:

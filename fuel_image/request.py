@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from fuel_image.customisation import asked
 from fuel_image.customisation.asked import Customisation
@@ -38,7 +37,13 @@ from fuel_image.document import (
 )
 from fuel_image.errors import Problem, RequestError, redact
 from fuel_image.images.filesystems import FILESYSTEMS
-from fuel_image.sizes import size_bytes
+from fuel_image.outputs import asked as outputs
+from fuel_image.outputs import names
+from fuel_image.outputs.asked import DiskRequest
+from fuel_image.outputs.names import metadata_filename
+from fuel_image.outputs.problems import problems as disk_problems
+from fuel_image.sizes import DEFAULT_RESERVE, Reserve, reserve
+from fuel_image.uris import file_named, split_or_none
 
 LOG = logging.getLogger(__name__)
 
@@ -46,20 +51,8 @@ _SCHEMES = ("http", "https", "file")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?([=/][A-Za-z0-9.+:~-]+)?")
 _AT_SIGN = "has an @ behind the host: write %40, and in a password %2F, %3F and %23 for /, ? and #"
 """What might be the end of a password would be asked for, and shown, as a path."""
-_SHARE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*%")
 _PIN_LIMIT = 32767  # apt keeps priorities in a short
-_DEFAULT_RESERVE_BYTES = 64 << 20
-_LARGEST_RESERVE = (8 << 40, 100.0)  # bytes, share of the content: what is larger no node has room for
 _PASSWORD_ROUNDS = 200_000
-_LONGEST_NAME_BYTES = 200  # with what is added to it while it is worked on, a file system takes 255
-
-
-@dataclass(frozen=True)
-class Reserve:
-    """Free space to leave in a file system: *size_bytes* plus *share* (0.05 is five percent) of the content."""
-
-    size_bytes: int = _DEFAULT_RESERVE_BYTES
-    share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,7 @@ class ImageRequest:
     format: str
     container: str
     label: str | None = None
-    reserve: Reserve = Reserve()
+    reserve: Reserve = DEFAULT_RESERVE
 
 
 @dataclass(frozen=True)
@@ -118,22 +111,29 @@ class Request:
     proxies: Proxies
     source_date_epoch: int | None
     customisation: Customisation
+    disks: tuple[DiskRequest, ...]
     digest: str
 
     @property
     def metadata_filename(self) -> str:
         """The name that consumers derive: the root image's up to its first dot, plus ``.yaml``."""
-        return metadata_filename(next(image.filename for image in self.images if image.mount == "/"))
+        return metadata_filename(self.main_filename)
+
+    @property
+    def main_filename(self) -> str:
+        """The file that names the set: the root image, or else the first disk."""
+        root = [image.filename for image in self.images if image.mount == "/"]
+        return (*root, *(disk.filename for disk in self.disks))[0]
+
+    @property
+    def filenames(self) -> tuple[str, ...]:
+        """The files that are published, but for the metadata."""
+        return (*(image.filename for image in self.images), *(disk.filename for disk in self.disks))
 
     @property
     def metadata_path(self) -> Path:
         """Where the metadata is published."""
         return self.output / self.metadata_filename
-
-
-def metadata_filename(root_filename: str) -> str:
-    """Return the metadata file's name for a root image's (fuel_agent.drivers.nailgun does the same)."""
-    return root_filename.split(".")[0] + ".yaml"
 
 
 def parse(text: str, *, strict: bool = False, environment: Mapping[str, str] | None = None) -> Request:
@@ -169,7 +169,11 @@ def _parse(text: str, strict: bool, environment: Mapping[str, str]) -> Request:
 
 
 def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
-    yield from _image_problems(document["image_data"])
+    if not ("image_data" in document or "disks" in document):
+        yield Problem("$", "asks for nothing: give image_data, disks or both")
+    yield from _image_problems(document.get("image_data"))
+    yield from names.problems(document)
+    yield from disk_problems(document)
     for index, repo in enumerate(document["repos"]):
         yield from _repository_problems(repo, f"$.repos[{index}]")
     for index, package in enumerate(document.get("packages", ())):
@@ -193,17 +197,18 @@ def proxy_problems(proxies: dict[str, Any]) -> Iterator[Problem]:
     """Find what is wrong with proxies, here or in the site's configuration."""
     for scheme, proxy in proxies.get("protocols", {}).items():
         # One of a scheme that the schema does not know may be no text.
-        split = urlsplit_or_none(proxy) if isinstance(proxy, str) else None
+        split = split_or_none(proxy) if isinstance(proxy, str) else None
         if split is None:
             yield Problem(f"$.proxies.protocols.{scheme}", "is not a URL such as http://proxy.example.org:3128")
         elif "@" in split.path + split.query + split.fragment:
             yield Problem(f"$.proxies.protocols.{scheme}", _AT_SIGN)
 
 
-def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
+def _image_problems(image_data: dict[str, Any] | None) -> Iterator[Problem]:
+    if image_data is None:
+        return
     if "/" not in image_data:
         yield Problem("$.image_data", "no image for /; the root image is required and names the metadata file")
-    owners: dict[str, str] = {}
     for mount, image in image_data.items():
         path = child("$.image_data", mount)
         if (
@@ -212,42 +217,16 @@ def _image_problems(image_data: dict[str, Any]) -> Iterator[Problem]:
             or ".." in mount.split("/")
         ):
             yield Problem(path, f"{shown(mount)} is not an absolute mount point in its shortest form")
-        name = _filename(image["uri"])
-        if name is None:
-            yield Problem(f"{path}.uri", "the last part of the URI's path must name a file")
-        else:
-            names = [name, metadata_filename(name)] if mount == "/" else [name]
-            for one in names:
-                if one in owners:
-                    yield Problem(f"{path}.uri", f"{one} is also the file of {owners[one]}")
-                owners[one] = f"the metadata of {mount}" if one != name else mount
         longest = FILESYSTEMS[image["format"]].label_limit_bytes
         if len(image.get("label", "").encode()) > longest:
             yield Problem(f"{path}.label", f"too long for {image['format']}, which takes {longest} bytes")
-        if "reserve" in image and _reserve(image["reserve"]) is None:
+        if "reserve" in image and reserve(image["reserve"]) is None:
             yield Problem(f"{path}.reserve", f"{shown(image['reserve'])} is no size (bytes, or such as 64MiB or 5%)")
-
-
-def _filename(uri: str) -> str | None:
-    split = urlsplit_or_none(uri)
-    name = (split.path if split else uri.split("?")[0]).rpartition("/")[2]
-    usable = name and not name.startswith(".") and name.isprintable() and len(name.encode()) <= _LONGEST_NAME_BYTES
-    return name if usable else None
-
-
-def urlsplit_or_none(url: str) -> Any:
-    """Split a URL that has a scheme; None if it is not one."""
-    try:
-        split = urlsplit(url)
-        _ = split.port
-    except ValueError:
-        return None
-    return split if split.scheme and (split.netloc or split.scheme == "file") else None
 
 
 def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
     for place, uri in [("uri", repo["uri"]), *((f"uris[{n}]", uri) for n, uri in enumerate(repo.get("uris", ())))]:
-        split = urlsplit_or_none(uri)
+        split = split_or_none(uri)
         if split is None or split.scheme not in _SCHEMES or not uri.isprintable() or set(uri) & set(" ?#"):
             yield Problem(f"{path}.{place}", f"must be an {', '.join(_SCHEMES[:-1])} or {_SCHEMES[-1]} URI")
         elif "@" in split.path:
@@ -274,14 +253,6 @@ def _repository_problems(repo: dict[str, Any], path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.fingerprint", "must be the full fingerprint of 40 hexadecimal digits")
 
 
-def _reserve(value: Any) -> Reserve | None:
-    share = _SHARE.fullmatch(str(value).strip())
-    reserve = Reserve(size_bytes(value) or 0) if share is None else Reserve(0, float(share[1]) / 100)
-    largest_bytes, largest_share = _LARGEST_RESERVE
-    known = share is not None or size_bytes(value) is not None
-    return reserve if known and reserve.size_bytes <= largest_bytes and reserve.share <= largest_share else None
-
-
 def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, list[Problem]]:
     """The request's source_date_epoch, or the environment's (reproducible-builds.org/specs/source-date-epoch)."""
     asked = document.get("source_date_epoch") if isinstance(document, dict) else None
@@ -298,7 +269,7 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
 def _typed(document: dict[str, Any], epoch: int | None) -> Request:
     packages = document.get("packages")
     request = Request(
-        images=tuple(_typed_image(mount, image) for mount, image in sorted(document["image_data"].items())),
+        images=tuple(_typed_image(mount, image) for mount, image in sorted(document.get("image_data", {}).items())),
         output=Path(document["output"]).absolute(),
         repositories=tuple(_typed_repository(index, repo) for index, repo in enumerate(document["repos"])),
         codename=document["codename"],
@@ -309,6 +280,7 @@ def _typed(document: dict[str, Any], epoch: int | None) -> Request:
         proxies=proxies_from(document.get("proxies", {})),
         source_date_epoch=epoch,
         customisation=asked.typed(document),
+        disks=outputs.disks(document),
         digest="",
     )
     return dataclasses.replace(request, digest=_digest(request))
@@ -345,10 +317,10 @@ def _digest(request: Request) -> str:
 
 
 def _typed_image(mount: str, image: dict[str, Any]) -> ImageRequest:
-    reserve = _reserve(image["reserve"]) if "reserve" in image else Reserve()
-    name = _filename(image["uri"])
-    assert reserve is not None and name is not None, "both were checked"
-    return ImageRequest(mount, name, image["format"], image["container"], image.get("label"), reserve)
+    free = reserve(image["reserve"]) if "reserve" in image else DEFAULT_RESERVE
+    name = file_named(image["uri"])
+    assert free is not None and name is not None, "both were checked"
+    return ImageRequest(mount, name, image["format"], image["container"], image.get("label"), free)
 
 
 def _typed_repository(index: int, repo: dict[str, Any]) -> Repository:

@@ -22,9 +22,22 @@ from fuel_image.host import command
 from fuel_image.host.tasks import together
 from fuel_image.means import Means
 from fuel_image.milestones import Milestone, reached
+from fuel_image.plan import PlannedDisk
 from fuel_image.portions import Portion
-from fuel_image.tree import apt, bootstrap, customise, selections, times
+from fuel_image.progress import step
+from fuel_image.tree import (
+    apt,
+    bootloader,
+    bootstrap,
+    customise,
+    fstab,
+    growth,
+    grub_config,
+    selections,
+    times,
+)
 from fuel_image.tree.layers import Layer
+from fuel_image.tree.machine_disk import MachineDisk, MachinePartition
 from fuel_image.tree.root import Tree
 from fuel_image.tree.times import Times
 
@@ -125,6 +138,46 @@ def _with_packages(means: Means, below: Stage, portion: Portion, answers: Sequen
     }
     with means.store.layer(portion.title, inputs, below.layer, make) as layer:
         yield Stage(layer, (*below.packages, *choice.packages))
+
+
+_PACKAGES_OF_FORMATS = {
+    **dict.fromkeys(("ext2", "ext3", "ext4"), ("e2fsprogs",)),
+    "xfs": ("xfsprogs",),
+    "btrfs": ("btrfs-progs",),
+}
+
+
+def packages_of(disk: PlannedDisk, wishes: Sequence[str]) -> tuple[str, ...]:
+    """Return the packages that a disk takes besides those wished for; ``a|b`` is the first that repositories hold."""
+    formats = dict.fromkeys(one.request.format for one in disk.partitions)
+    grown = ("cloud-guest-utils", "fdisk|util-linux") if any(one.request.grow for one in disk.partitions) else ()
+    tools = [package for form in formats for package in _PACKAGES_OF_FORMATS.get(form, ())]
+    return (*bootloader.packages(disk.request.boot, wishes), *grown, *tools)
+
+
+@contextmanager
+def bootable(means: Means, below: Stage, planned: PlannedDisk) -> Iterator[Layer]:
+    """Give the tree with what a disk boots from, and what it does with the disk when it has booted."""
+    partitions = tuple(
+        MachinePartition(one.number, one.request.format, one.uuid, one.request.mount, one.request.grow)
+        for one in planned.partitions
+    )
+    disk = MachineDisk(planned.request.table, planned.request.boot, partitions)
+    vendor = means.plan.suite.distribution.lower()
+
+    def make(tree: Tree) -> Mapping[str, Any]:
+        means.fetch("Fetching packages", ())
+        with step(f"Making {planned.request.filename} bootable"), means.inside(tree) as inside:
+            bootloader.install(inside, disk, vendor)
+            grub_config.make(inside, disk)
+            fstab.write(tree, disk)
+            growth.install(tree, disk)
+        times.settle(tree, Times(means.times.instead, means.times.instead))
+        return {}
+
+    inputs = {"disk": dataclasses.asdict(disk), "vendor": vendor, "time": means.times.instead}
+    with means.store.layer(f"The boot loader of {planned.request.filename}", inputs, below.layer, make) as layer:
+        yield layer
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from fuel_image.host.tasks import together
 from fuel_image.images.containers import CONTAINERS, UNPACKING_ERRORS
 from fuel_image.images.emit import Running, Sums
 from fuel_image.progress import Step, step
-from fuel_image.record import Record, Recorded, url_of
+from fuel_image.record import Raw, Record, Recorded, url_of
 
 _CHUNK_BYTES = 1 << 20
 _LARGER_BYTES = 1 << 30
@@ -60,8 +60,8 @@ def verify(record: Record, location: str, transport: Transport) -> list[Finding]
     base = url_of(location)
     stopped = threading.Event()
     with step("Verifying") as reading, together(cpus(), stopped.set) as tasks:
-        reading.total_bytes = sum(image.size_bytes for image in record.images)
-        futures = [tasks.start(_looked_at, image, base, transport, reading, stopped) for image in record.images]
+        reading.total_bytes = sum(image.size_bytes for image in record.files)
+        futures = [tasks.start(_looked_at, image, base, transport, reading, stopped) for image in record.files]
     return [future.result() for future in futures]
 
 
@@ -78,26 +78,29 @@ def _looked_at(image: Recorded, base: str, transport: Transport, reading: Step, 
 
 
 def _differences(image: Recorded, stream: _Summed) -> Iterator[str]:
-    unpacked = Running()
-    failed = ""
-    try:
-        with CONTAINERS[image.container].reading(stream) as content:
-            # A chunk of a file may unpack to gigabytes, of zeros for one.
-            while not stream.stopped.is_set() and (chunk := content.read(_CHUNK_BYTES)):
-                unpacked.take(chunk)
-                if unpacked.size_bytes > image.raw_size_bytes + _LARGER_BYTES:
-                    failed = f"the image in it is larger than {image.raw_size_bytes:,} bytes"
-                    break
-    except UNPACKING_ERRORS as error:
-        failed = f"it cannot be unpacked: {str(error) or type(error).__name__}"
+    inside = () if image.raw is None else tuple(_inside(image.raw, image.container, stream))
     while stream.read(_CHUNK_BYTES):
         pass
     packed = stream.running.sums()
     yield from _unlike(packed, image.size_bytes, image.md5, image.sha256, "it")
-    if failed:
-        yield failed
-    else:
-        yield from _unlike(unpacked.sums(), image.raw_size_bytes, image.raw_md5, image.raw_sha256, "the image in it")
+    yield from inside
+
+
+def _inside(raw: Raw, container: str, stream: _Summed) -> Iterator[str]:
+    """Give what is wrong with the image in a container."""
+    unpacked = Running()
+    try:
+        with CONTAINERS[container].reading(stream) as content:
+            # A chunk of a file may unpack to gigabytes, of zeros for one.
+            while not stream.stopped.is_set() and (chunk := content.read(_CHUNK_BYTES)):
+                unpacked.take(chunk)
+                if unpacked.size_bytes > raw.size_bytes + _LARGER_BYTES:
+                    yield f"the image in it is larger than {raw.size_bytes:,} bytes"
+                    return
+    except UNPACKING_ERRORS as error:
+        yield f"it cannot be unpacked: {str(error) or type(error).__name__}"
+        return
+    yield from _unlike(unpacked.sums(), raw.size_bytes, raw.md5, raw.sha256, "the image in it")
 
 
 def _unlike(found: Sums, size_bytes: int, md5: str, sha256: str | None, what: str) -> Iterator[str]:

@@ -63,10 +63,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _summary(built: build.Built) -> str:
-    rows = [("image", "mount", "file system", "container", "size", "raw size")]
+    rows = [("file", "of", "format", "container", "size", "raw size")]
     for one in built.artifacts:
-        sizes = (megabytes(one.packed.size_bytes), megabytes(one.raw.size_bytes))
-        rows.append((one.filename, one.mount, one.format, one.container, *sizes))
+        raw_bytes = one.raw.size_bytes if one.raw else one.virtual_size_bytes
+        sizes = (megabytes(one.packed.size_bytes), "-" if raw_bytes is None else megabytes(raw_bytes))
+        rows.append((one.filename, one.mount or one.kind, one.format, one.container, *sizes))
     lines = aligned(rows)
     steps = progress.finished_steps()
     total = max(one.started + one.seconds for one in steps) - steps[0].started

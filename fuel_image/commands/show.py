@@ -36,9 +36,10 @@ def _summary(found: Record) -> Iterator[str]:
     yield ""
     rows = [("image", "mount", "file system", "container", "size", "raw size")]
     for one in found.images:
-        sizes = megabytes(one.size_bytes), megabytes(one.raw_size_bytes)
-        rows.append((one.filename, one.mount or "-", one.format, one.container, *sizes))
-    yield from aligned(rows)
+        raw = "-" if one.raw is None else megabytes(one.raw.size_bytes)
+        rows.append((one.filename, one.mount or "-", one.format, one.container, megabytes(one.size_bytes), raw))
+    yield from aligned(rows) if found.images else ()
+    yield from _artifacts(found)
     yield ""
     rows_of_sources = [("repository", "suite", "components", "Release", "URI")]
     for source in found.sources:
@@ -48,3 +49,13 @@ def _summary(found: Record) -> Iterator[str]:
     yield ""
     yield f"packages: {len(found.wishes)} asked for, {len(found.installed) or 'an unknown number of'} installed"
     yield from textwrap.wrap(" ".join(found.wishes), _WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _artifacts(found: Record) -> Iterator[str]:
+    if found.artifacts:
+        yield from [""] if found.images else []
+        rows = [("file", "kind", "format", "container", "size", "size of the disk")]
+        for one in found.artifacts:
+            disk = "-" if one.virtual_size_bytes is None else megabytes(one.virtual_size_bytes)
+            rows.append((one.filename, one.kind, one.format, one.container, megabytes(one.size_bytes), disk))
+        yield from aligned(rows)

@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
         findings = verify.verify(record.fetched(options.metadata, way), options.metadata, way)
     for finding in findings:
         image = finding.image
-        what = f"{megabytes(image.size_bytes)}, {image.format} of {megabytes(image.raw_size_bytes)}"
+        inside = f" of {megabytes(image.raw.size_bytes)}" if image.raw else ""
+        what = f"{megabytes(image.size_bytes)}, {image.format}{inside}"
         print(legible(f"{image.filename}: {'; '.join(finding.problems) or f'as recorded ({what})'}"))
     return EXIT_FAILED if any(finding.problems for finding in findings) else EXIT_DONE

@@ -29,6 +29,13 @@ _PACKAGES = {
     "blkid": "util-linux",
     "setpriv": "util-linux",
     "cp": "coreutils",
+    "sfdisk": "fdisk (Debian) or util-linux (EL)",
+    "mkswap": "util-linux",
+    "mkfs.vfat": "dosfstools",
+    "fsck.vfat": "dosfstools",
+    "mmd": "mtools",
+    "mcopy": "mtools",
+    "qemu-img": "qemu-utils (Debian) or qemu-img (EL)",
 }
 _RUNS_TOO = {("x86_64", "i386"), ("aarch64", "armhf")}
 _NO_UPPER = {"overlay", "nfs", "nfs4"}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuel_image.errors import CommandError
+from fuel_image.errors import BuildError, CommandError
 from fuel_image.host.command import run
 from fuel_image.images import inodes
 from fuel_image.images.contents import Inventory
@@ -45,6 +45,16 @@ class Geometry:
     blocks: int
     inodes: int
     journal_bytes: int
+
+
+def fixed_geometry(inventory: Inventory, features: Sequence[str], size_bytes: int) -> Geometry:
+    """Compute the parts of a file system of exactly *size_bytes*. Raises BuildError if *inventory* does not fit."""
+    least = geometry(inventory, features, 0)
+    if least.blocks * BLOCK_BYTES > size_bytes:
+        message = f"its content takes {least.blocks * BLOCK_BYTES >> 20:,} MiB, and it has {size_bytes >> 20:,}"
+        raise BuildError(f"making a file system: {message}", advice="give the partition a larger size")
+    inodes = max(size_bytes // _BYTES_PER_INODE, least.inodes)
+    return Geometry(size_bytes // BLOCK_BYTES, inodes, least.journal_bytes)
 
 
 def geometry(inventory: Inventory, features: Sequence[str], reserve_bytes: int) -> Geometry:
@@ -114,11 +124,17 @@ def make(
     uuid: str,
     reserve_bytes: int,
     epoch: int,
+    size_bytes: int | None = None,
 ) -> None:
     """Make the file system of the tree at *top* in the file *image*; a time stamp that is not the tree's is *epoch*.
 
-    Raises CommandError. If the computed size is too small after all, a larger one is tried.
+    It is as large as its content and the reserve, or has exactly *size_bytes*. Raises BuildError, of which CommandError
+    is one. If the computed size is too small after all, a larger one is tried.
     """
+    if size_bytes is not None:
+        _mke2fs(image, top, fixed_geometry(inventory, features, size_bytes), features, label, uuid, epoch)
+        inodes.settle(image, inventory, epoch)
+        return
     for attempt in range(_ATTEMPTS):
         size = geometry(inventory, features, int(reserve_bytes * _GROWTH**attempt))
         try:

@@ -36,15 +36,17 @@ def make(
     uuid: str,
     reserve_bytes: int,
     linux: tuple[int, int],
+    size_bytes: int | None = None,
 ) -> None:
     """Make a file system of *kind* in the file *image* and copy the tree at *top* into it.
 
-    *linux* is the kernel of the release that will read it: what is newer is left out.
+    It is as large as its content and the reserve, or has exactly *size_bytes*. *linux* is the kernel of the release
+    that will read it: what is newer is left out.
     """
     content = sum(-(-size // _PAGE_BYTES) * _PAGE_BYTES for size in inventory.file_bytes)
     content += inventory.inodes * _INODE_BYTES + sum(inventory.directory_bytes)
     size = content * (1 + _METADATA_SHARE[kind]) + _METADATA_BYTES[kind] + reserve_bytes
-    size = max(size, FILESYSTEMS[kind].smallest_bytes)
+    size = max(size, FILESYSTEMS[kind].smallest_bytes) if size_bytes is None else size_bytes
     mountpoint = image.with_suffix(".mnt")
     mountpoint.mkdir()
     for attempt in range(_ATTEMPTS):
@@ -54,7 +56,7 @@ def make(
             _copy(top, image, mountpoint, kind)
             break
         except CommandError as error:
-            if attempt + 1 == _ATTEMPTS or not any("No space left" in line for line in error.tail):
+            if size_bytes or attempt + 1 == _ATTEMPTS or not any("No space left" in line for line in error.tail):
                 raise
             size *= _GROWTH
     mountpoint.rmdir()

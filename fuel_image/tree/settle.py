@@ -55,8 +55,8 @@ def settle(tree: Tree, request: Request) -> None:
         if not tree.exists(link):
             tree.symlink(link, f"{_UNITS}/{_SSH_KEYS_UNIT}")
     if request.root_password is not None:
-        root_image = next(image.filename for image in request.images if image.mount == "/")
-        hashed = password.sha512_crypt(request.root_password, password.salt_from(f"{request.codename} {root_image}"))
+        salt = password.salt_from(f"{request.codename} {request.main_filename}")
+        hashed = password.sha512_crypt(request.root_password, salt)
         password.set_root(tree, hashed)
     else:
         password.set_root(tree, request.hashed_root_password or LOCKED)

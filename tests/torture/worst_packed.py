@@ -23,7 +23,7 @@ from fuel_image.archive import release
 from fuel_image.archive.opening import _content, _wanted_index
 from fuel_image.errors import FuelImageError
 from fuel_image.progress import Step
-from fuel_image.record import Recorded
+from fuel_image.record import Raw, Recorded
 from fuel_image.request import Repository
 from fuel_image.tree.deb import UNREADABLE, DebError, control_files, data_member, members, opened
 from tests.debs import ar, member
@@ -54,7 +54,7 @@ def _index_of_absurd_size() -> None:
 
 def _image_of_zeros() -> None:
     content = zstandard.compress(bytes(64 << 20)) * (1 << 14)
-    image = Recorded("a", len(content), "", None, "zstd", 10, "", None, "ext4", "/")
+    image = Recorded("image", "a", len(content), "", None, "zstd", "ext4", Raw(10, "", None), "/")
     stream = verify._Summed(iter([content]), Step("verifying"), threading.Event())
     raise FuelImageError("; ".join(verify._differences(image, stream)))
 

@@ -39,11 +39,12 @@ def test_a_set_that_does_not_say_what_is_installed() -> None:
 
 def test_images_and_where_they_come_from() -> None:
     image, source = OLD.images[0], OLD.sources[0]
+    assert image.raw is not None
     new = dataclasses.replace(
         OLD,
         wishes=("acl",),
         images=(
-            dataclasses.replace(image, raw_md5="r2", size_bytes=600_000_000),
+            dataclasses.replace(image, raw=dataclasses.replace(image.raw, md5="r2"), size_bytes=600_000_000),
             dataclasses.replace(image, filename="env_1_ubuntu_1404_amd64-boot.img.gz"),
         ),
         sources=(dataclasses.replace(source, release_sha256="1"), dataclasses.replace(source, name="updates")),

@@ -156,7 +156,7 @@ def _set(request: Request, **changes: Any) -> Record:
         ({"version": "0.9"}, f"node.yaml was made by fuel-image 0.9, this is fuel-image {__version__}"),
         ({"request_sha256": DIGEST}, "the request has changed"),
         ({"version": None}, f"node.yaml was made by another program, this is fuel-image {__version__}"),
-        ({"images": ()}, "node.yaml names other images"),
+        ({"images": ()}, "node.yaml names other files"),
     ],
 )
 def test_a_set_of_another_kind(changes: dict[str, Any], said: str, request_: Request) -> None:

@@ -36,7 +36,7 @@ def test_a_record_of_another_program_says_less() -> None:
     assert (image.filename, image.size_bytes, image.md5, image.sha256) == (
         "env_1_ubuntu_1404_amd64.img.gz", 558628807, "c1", None,
     )  # fmt: skip
-    assert (image.raw_size_bytes, image.raw_md5, image.mount) == (1447505920, "r1", None)
+    assert (image.raw, image.mount) == (record.Raw(1447505920, "r1", None), None)
 
 
 def test_credentials_that_another_program_wrote_are_left_out() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fuel_image.errors import RequestError
-from fuel_image.request import Proxies, Repository, Reserve, parse
+from fuel_image.request import Proxies, Repository, parse
+from fuel_image.sizes import Reserve
 
 AT_SIGN = "has an @ behind the host: write %40, and in a password %2F, %3F and %23 for /, ? and #"
 SEED = """
@@ -283,7 +284,7 @@ def test_the_root_image_is_required() -> None:
 def test_two_images_may_not_share_a_file_nor_take_the_metadata_s_name() -> None:
     whole = json.loads(SEED)
     whole["image_data"]["/boot"]["uri"] = "http://elsewhere/env_4_ubuntu_1204_amd64.img.gz?x=1"
-    assert "is also the file of /boot" in problems(json.dumps(whole))[0]
+    assert "is also the file of /" in problems(json.dumps(whole))[0]
     whole["image_data"]["/boot"]["uri"] = "http://elsewhere/env_4_ubuntu_1204_amd64.yaml"
     assert "is also the file of" in problems(json.dumps(whole))[0]
 

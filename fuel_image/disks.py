@@ -1,0 +1,177 @@
+"""Whole disks: the file systems of a tree, behind a partition table and a boot loader.
+
+Owns the way of one tree into one disk: its file systems made and checked, each in a file of its own, then put where the
+layout has them, and the whole written in the form that was asked for. It must not fill the tree or know what boots it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuel_image.host import command, memory
+from fuel_image.host.command import run
+from fuel_image.host.cpus import cpus
+from fuel_image.host.tasks import together
+from fuel_image.images import check, contents, fat, formats, grub, layout, making, table
+from fuel_image.images.emit import emit
+from fuel_image.images.layout import BIOS_BOOT_BYTES, MIB, Extent, Layout
+from fuel_image.images.making import Source
+from fuel_image.images.table import SECTOR_BYTES, Row
+from fuel_image.outputs.asked import SWAP, VFAT
+from fuel_image.plan import Plan, PlannedDisk, PlannedPartition
+from fuel_image.progress import step
+from fuel_image.publish import DISK, Artifact, Staged
+from fuel_image.tree.bootloader import BOOT_IMAGE, CORE_IMAGE
+from fuel_image.tree.root import Tree
+
+_COPIED_AT_ONCE_BYTES = 16 << 20
+
+
+def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epoch: int) -> Artifact:
+    """Make, check and write a disk; *epoch* is the time of what has none in the tree, whose mount points are there.
+
+    Raises BuildError.
+    """
+    asked = disk.request
+    mounts = [one.request.mount for one in disk.partitions if one.request.mount is not None]
+    with step(f"Making {asked.filename}") as shown, ExitStack() as stack:
+        tops = {mount: stack.enter_context(contents.view(tree.path, mount, mounts, work)) for mount in mounts}
+        sources = {mount: Source(top, contents.take(top)) for mount, top in tops.items()}
+        needed = 3 * sum(source.room_bytes for source in sources.values())  # apart, on the disk, in another form
+        room = stack.enter_context(memory.scratch(work / "disk", needed))
+        raw = room / f"{asked.filename}.disk"
+        size_bytes = _assembled(tree, plan, disk, sources, room, raw, epoch)
+        stopped = threading.Event()
+        file = formats.written(raw, asked.format, asked.compression, room / asked.filename, shown, stopped)
+        _, packed = emit(file, asked.container, out.file, threads=cpus(), step=shown, stopped=stopped)
+    return Artifact(DISK, asked.filename, asked.format, asked.container, packed, virtual_size_bytes=size_bytes)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A partition whose content is ready in a file."""
+
+    planned: PlannedPartition
+    file: Path
+
+
+def _assembled(
+    tree: Tree, plan: Plan, disk: PlannedDisk, sources: dict[str, Source], room: Path, raw: Path, epoch: int
+) -> int:
+    """Make the raw disk and return its size: first the partitions that are as large as their content."""
+    asked = disk.request
+    own = [one for one in disk.partitions if _takes_its_content(disk, one)]
+    parts = _made(plan, own, sources, room, epoch, None)
+    sizes = {part.planned.number: part.file.stat().st_size for part in parts}
+    placed = layout.lay_out(list(_extents(disk, sizes)), asked.size_bytes, asked.left_free_bytes)
+    others = [one for one in disk.partitions if one not in own]
+    parts += _made(plan, others, sources, room, epoch, placed)
+    with raw.open("wb") as file:
+        file.truncate(placed.size_bytes)
+    table.write(raw, asked.table, disk.uuid, placed, list(_rows(disk)))
+    for part in parts:
+        _put(part.file, raw, placed.place(part.planned.number).start_bytes)
+        part.file.unlink()
+    if "bios" in asked.boot:
+        _install_grub(tree, disk, placed, raw)
+    run("sfdisk", "--verify", raw, doing=f"checking the partition table of {asked.filename}")
+    return placed.size_bytes
+
+
+def _takes_its_content(disk: PlannedDisk, one: PlannedPartition) -> bool:
+    """Tell whether a partition is as large as its content: also one that takes the rest of a disk without a size."""
+    asked = one.request
+    return asked.size_bytes is None and not (asked.rest and disk.request.size_bytes is not None)
+
+
+def _extents(disk: PlannedDisk, sizes: dict[int, int]) -> Iterator[Extent]:
+    if disk.bios_boot:
+        yield Extent(_bios_number(disk), BIOS_BOOT_BYTES)
+    for one in disk.partitions:
+        yield Extent(one.number, one.request.size_bytes or sizes.get(one.number), last=one.request.grow)
+
+
+def _bios_number(disk: PlannedDisk) -> int:
+    return len(disk.partitions) + 1
+
+
+def _rows(disk: PlannedDisk) -> Iterator[Row]:
+    for one in disk.partitions:
+        asked = one.request
+        kind = asked.format if asked.format in (SWAP, VFAT) else "root" if asked.mount == "/" else "linux"
+        yield Row(one.number, kind, one.part_uuid)
+    if disk.bios_boot:
+        yield Row(_bios_number(disk), "bios", disk.bios_boot_uuid)
+
+
+def _made(
+    plan: Plan,
+    partitions: Sequence[PlannedPartition],
+    sources: dict[str, Source],
+    room: Path,
+    epoch: int,
+    placed: Layout | None,
+) -> list[_Part]:
+    """Make and check the content of partitions, as many at a time as there are CPUs; *placed* tells their sizes."""
+    stopped = threading.Event()
+    with together(cpus(), stopped.set, command.end_running) as tasks:
+        futures = [tasks.start(_make_one, plan, one, sources, room, epoch, placed) for one in partitions]
+    return [future.result() for future in futures]
+
+
+def _make_one(
+    plan: Plan, planned: PlannedPartition, sources: dict[str, Source], room: Path, epoch: int, placed: Layout | None
+) -> _Part:
+    asked = planned.request
+    image = room / f"partition-{planned.number}.image"
+    size_bytes = None if placed is None else placed.place(planned.number).size_bytes
+    if asked.mount is None:
+        assert size_bytes is not None, "swap has no content to take its size from"
+        _make_swap(image, planned, size_bytes)
+    elif asked.format == VFAT:
+        assert size_bytes is not None, "neither has the other"
+        top = sources[asked.mount].top
+        fat.make(image, top, size_bytes=size_bytes, label=asked.label, serial=planned.uuid, epoch=epoch)
+        fat.check(image, top, image.with_suffix(".found"))
+    else:
+        source = sources[asked.mount]
+        making.make(
+            image, source, kind=asked.format, features=planned.features, label=asked.label, uuid=planned.uuid,
+            reserve_bytes=asked.reserve.beside(source.content_bytes), linux=plan.suite.linux, epoch=epoch,
+            size_bytes=size_bytes,
+        )  # fmt: skip
+        check.check(image, asked.format, source.inventory, source.top)
+    return _Part(planned, image)
+
+
+def _make_swap(image: Path, planned: PlannedPartition, size_bytes: int) -> None:
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    label = ("--label", planned.request.label) if planned.request.label else ()
+    run("mkswap", "--uuid", planned.uuid, *label, image, doing="making a swap")
+
+
+def _put(image: Path, disk: Path, start_bytes: int) -> None:
+    """Copy what of *image* is no hole to its place on the disk."""
+    with image.open("rb") as source, disk.open("r+b") as target:
+        size_bytes, place = image.stat().st_size, 0
+        while (place := contents.next_data(source.fileno(), place, size_bytes)) < size_bytes:
+            end = os.lseek(source.fileno(), place, os.SEEK_HOLE)
+            os.lseek(target.fileno(), start_bytes + place, os.SEEK_SET)
+            while place < end:
+                count = min(_COPIED_AT_ONCE_BYTES, end - place)
+                place += os.sendfile(target.fileno(), source.fileno(), place, count)
+
+
+def _install_grub(tree: Tree, disk: PlannedDisk, placed: Layout, raw: Path) -> None:
+    with tree.reading(BOOT_IMAGE) as boot, tree.reading(CORE_IMAGE) as core:
+        if disk.bios_boot:
+            place = placed.place(_bios_number(disk))
+            grub.install(raw, boot.read(), core.read(), place.start_bytes, place.size_bytes)
+        else:
+            grub.install(raw, boot.read(), core.read(), SECTOR_BYTES, MIB - SECTOR_BYTES)

@@ -1,0 +1,1 @@
+"""What a request asks for besides partition images."""

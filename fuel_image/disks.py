@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from fuel_image.errors import BuildError
 from fuel_image.host import command, memory
 from fuel_image.host.command import run
 from fuel_image.host.cpus import cpus
@@ -29,7 +30,7 @@ from fuel_image.publish import DISK, Artifact, Staged
 from fuel_image.tree.bootloader import BOOT_IMAGE, CORE_IMAGE
 from fuel_image.tree.root import Tree
 
-_COPIED_AT_ONCE_BYTES = 16 << 20
+_AT_ONCE_BYTES = 16 << 20
 
 
 def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epoch: int) -> Artifact:
@@ -73,13 +74,16 @@ def _assembled(
     parts += _made(plan, others, sources, room, epoch, placed)
     with raw.open("wb") as file:
         file.truncate(placed.size_bytes)
-    table.write(raw, asked.table, disk.uuid, placed, list(_rows(disk)))
+    rows = list(_rows(disk))
+    table.write(raw, asked.table, disk.uuid, placed, rows)
     for part in parts:
         _put(part.file, raw, placed.place(part.planned.number).start_bytes)
-        part.file.unlink()
     if "bios" in asked.boot:
         _install_grub(tree, disk, placed, raw)
-    run("sfdisk", "--verify", raw, doing=f"checking the partition table of {asked.filename}")
+    table.check(raw, asked.table, disk.uuid, placed, rows)
+    for part in parts:
+        _check_place(part.file, raw, placed.place(part.planned.number).start_bytes)
+        part.file.unlink()
     return placed.size_bytes
 
 
@@ -159,13 +163,29 @@ def _make_swap(image: Path, planned: PlannedPartition, size_bytes: int) -> None:
 def _put(image: Path, disk: Path, start_bytes: int) -> None:
     """Copy what of *image* is no hole to its place on the disk."""
     with image.open("rb") as source, disk.open("r+b") as target:
-        size_bytes, place = image.stat().st_size, 0
-        while (place := contents.next_data(source.fileno(), place, size_bytes)) < size_bytes:
-            end = os.lseek(source.fileno(), place, os.SEEK_HOLE)
+        for place, count in _data(source.fileno()):
             os.lseek(target.fileno(), start_bytes + place, os.SEEK_SET)
-            while place < end:
-                count = min(_COPIED_AT_ONCE_BYTES, end - place)
-                place += os.sendfile(target.fileno(), source.fileno(), place, count)
+            done = 0
+            while done < count:
+                done += os.sendfile(target.fileno(), source.fileno(), place + done, count - done)
+
+
+def _check_place(image: Path, disk: Path, start_bytes: int) -> None:
+    """Raise BuildError unless what of *image* is no hole is at its place on the disk, when all else is there, too."""
+    with image.open("rb") as source, disk.open("rb") as target:
+        for place, count in _data(source.fileno()):
+            found = os.pread(target.fileno(), count, start_bytes + place)
+            if found != os.pread(source.fileno(), count, place):
+                raise BuildError(f"checking {disk.name}: at {start_bytes + place:,} it does not hold {image.name}")
+
+
+def _data(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Give the place and size of what of an open file is no hole, in parts that fit into memory."""
+    size_bytes, end = os.fstat(descriptor).st_size, 0
+    while (place := contents.next_data(descriptor, end, size_bytes)) < size_bytes:
+        end = os.lseek(descriptor, place, os.SEEK_HOLE)
+        for start in range(place, end, _AT_ONCE_BYTES):
+            yield start, min(_AT_ONCE_BYTES, end - start)
 
 
 def _install_grub(tree: Tree, disk: PlannedDisk, placed: Layout, raw: Path) -> None:

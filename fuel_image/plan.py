@@ -197,8 +197,8 @@ def _steps(plan: Plan) -> list[str]:
             for image in plan.images
         ),
         *(
-            f"put GRUB for {' and '.join(disk.request.boot)} into the tree; make and write {disk.request.filename}"
-            for disk in plan.disks
+            f"put GRUB for {' and '.join(disk.boot)} into the tree, make its disk, write {disk.filename}"
+            for disk in request.disks
         ),
         f"publish the files, then {request.metadata_filename}",
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from fuel_image.errors import CommandError
+from fuel_image.errors import BuildError, CommandError
 from fuel_image.host import kernel
 from fuel_image.host.command import run
 from fuel_image.host.mounts import loop_device, mounted
@@ -41,10 +41,14 @@ def make(
     """Make a file system of *kind* in the file *image* and copy the tree at *top* into it.
 
     It is as large as its content and the reserve, or has exactly *size_bytes*. *linux* is the kernel of the release
-    that will read it: what is newer is left out.
+    that will read it: what is newer is left out. Raises BuildError, of which CommandError is one.
     """
     content = sum(-(-size // _PAGE_BYTES) * _PAGE_BYTES for size in inventory.file_bytes)
     content += inventory.inodes * _INODE_BYTES + sum(inventory.directory_bytes)
+    least = max(content, FILESYSTEMS[kind].smallest_bytes)
+    if size_bytes is not None and size_bytes < least:
+        message = f"its content takes {least >> 20:,} MiB, and it has {size_bytes >> 20:,}"
+        raise BuildError(f"making a file system: {message}", advice="give the partition a larger size")
     size = content * (1 + _METADATA_SHARE[kind]) + _METADATA_BYTES[kind] + reserve_bytes
     size = max(size, FILESYSTEMS[kind].smallest_bytes) if size_bytes is None else size_bytes
     mountpoint = image.with_suffix(".mnt")

@@ -24,12 +24,18 @@ _BLOCK_LIST = SECTOR_BYTES - 12
 
 
 def install(disk: Path, boot: bytes, core: bytes, start_bytes: int, room_bytes: int) -> None:
-    """Put *boot* and *core* into the file *disk*, the latter at *start_bytes*, where *room_bytes* are free for it."""
+    """Put *boot* and *core* into the file *disk*, the latter at *start_bytes*, where *room_bytes* are free for it.
+
+    Raises BuildError.
+    """
+    if len(boot) != SECTOR_BYTES or len(core) <= SECTOR_BYTES:
+        message = f"boot.img has {len(boot):,} bytes and core.img {len(core):,}: they are none of GRUB's"
+        raise BuildError(f"installing GRUB: {message}")
     if len(core) > room_bytes:
         raise BuildError(f"installing GRUB: its core has {len(core):,} bytes, and there is room for {room_bytes:,}")
     sector = start_bytes // SECTOR_BYTES
     with disk.open("r+b") as file:
-        first = bytearray(boot[:SECTOR_BYTES].ljust(SECTOR_BYTES, b"\0"))
+        first = bytearray(boot)
         struct.pack_into("<Q", first, _KERNEL_SECTOR, sector)
         first[_DRIVE_CHECK : _DRIVE_CHECK + len(_NO_CHECK)] = _NO_CHECK
         first[_TABLE] = file.read(SECTOR_BYTES)[_TABLE]

@@ -6,16 +6,19 @@ decide where a partition lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from fuel_image.errors import BuildError
 from fuel_image.host.command import run
 from fuel_image.images.layout import Layout
 
 SECTOR_BYTES = 512
 _LABELS = {"gpt": "gpt", "mbr": "dos"}
-_TYPES = {
+TYPES = {
     "gpt": {
         "bios": "21686148-6449-6E6F-744E-656564454649",
         "vfat": "C12A7328-F81F-11D2-BA4B-00A0C93EC93B",
@@ -39,19 +42,48 @@ class Row:
 
 def write(disk: Path, table: str, uuid: str, layout: Layout, rows: Sequence[Row]) -> None:
     """Write the table of *layout* into the file *disk*, which has its size. Raises CommandError."""
-    script = "".join(f"{line}\n" for line in _script(table, uuid, layout, rows))
     options = ("--quiet", "--no-reread", "--no-tell-kernel", "--wipe=never")
-    run("sfdisk", *options, disk, stdin=script, doing=f"writing the partition table of {disk.name}")
-    run("sfdisk", "--verify", disk, doing=f"checking the partition table of {disk.name}")
+    text = script(table, uuid, layout, rows)
+    run("sfdisk", *options, disk, stdin=text, doing=f"writing the partition table of {disk.name}")
 
 
-def _script(table: str, uuid: str, layout: Layout, rows: Sequence[Row]) -> Iterator[str]:
-    """Give the lines of sfdisk(8)'s script."""
-    yield f"label: {_LABELS[table]}"
-    yield f"label-id: {uuid if table == 'gpt' else '0x' + uuid[:8]}"
-    yield "unit: sectors"
+def check(disk: Path, table: str, uuid: str, layout: Layout, rows: Sequence[Row]) -> None:
+    """Raise BuildError or CommandError unless the file *disk* has a sound table, which is that of *layout*."""
+    doing = f"checking the partition table of {disk.name}"
+    run("sfdisk", "--verify", disk, doing=doing)
+    found = json.loads(run("sfdisk", "--json", disk, doing=doing, want_output=True).text)
+    compare(disk.name, found["partitiontable"], table, uuid, layout, rows)
+
+
+def script(table: str, uuid: str, layout: Layout, rows: Sequence[Row]) -> str:
+    """Return the script for sfdisk(8)."""
+    lines = [f"label: {_LABELS[table]}", f"label-id: {_label_id(table, uuid)}", "unit: sectors"]
     for row in rows:
-        place = layout.place(row.number)
-        start, size = place.start_bytes // SECTOR_BYTES, place.size_bytes // SECTOR_BYTES
+        start, size = _sectors(layout, row)
         own = f", uuid={row.uuid}" if table == "gpt" else ", bootable" if row.kind == "root" else ""
-        yield f"{row.number} : start={start}, size={size}, type={_TYPES[table][row.kind]}{own}"
+        lines.append(f"{row.number} : start={start}, size={size}, type={TYPES[table][row.kind]}{own}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def compare(name: str, found: Mapping[str, Any], table: str, uuid: str, layout: Layout, rows: Sequence[Row]) -> None:
+    """Raise BuildError unless *found*, which sfdisk says of the disk *name*, is the table that was asked for."""
+    wanted = {
+        f"{name}{row.number}": (*_sectors(layout, row), TYPES[table][row.kind], row.uuid if table == "gpt" else "")
+        for row in rows
+    }
+    read = {
+        Path(one["node"]).name: (one["start"], one["size"], one["type"], one.get("uuid", "").lower())
+        for one in found.get("partitions", ())
+    }
+    tables = (found["label"], found["id"].lower()), (_LABELS[table], _label_id(table, uuid))
+    if tables[0] != tables[1] or read != wanted:
+        raise BuildError(f"checking the partition table of {name}: it is {tables[0]} {read}, not {tables[1]} {wanted}")
+
+
+def _label_id(table: str, uuid: str) -> str:
+    return uuid if table == "gpt" else f"0x{uuid[:8]}"
+
+
+def _sectors(layout: Layout, row: Row) -> tuple[int, int]:
+    place = layout.place(row.number)
+    return place.start_bytes // SECTOR_BYTES, place.size_bytes // SECTOR_BYTES

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fuel_image.errors import BuildError
 from fuel_image.images.contents import Inventory
-from fuel_image.images.ext import geometry
+from fuel_image.images.ext import fixed_geometry, geometry
 from fuel_image.images.filesystems import FILESYSTEMS, ext_features
 
 EXT2 = FILESYSTEMS["ext2"].features
@@ -40,6 +41,16 @@ def test_files_without_extents_need_blocks_of_pointers() -> None:
     big = inventory([1 << 30])
     without, with_extents = geometry(big, EXT2, 0), geometry(big, (*EXT2, "extent"), 0)
     assert without.blocks - with_extents.blocks >= (1 << 30) // 4096 // 1024
+
+
+def test_a_given_size_is_kept_exactly_and_gives_more_inodes() -> None:
+    found = fixed_geometry(inventory([1 << 20]), EXT4, 8 << 30)
+    assert (found.blocks, found.inodes) == (2 << 20, 1 << 19)
+
+
+def test_content_that_a_given_size_does_not_hold_is_told_with_the_numbers() -> None:
+    with pytest.raises(BuildError, match=r"its content takes 1,1\d\d MiB, and it has 1,024"):
+        fixed_geometry(inventory([1 << 30]), EXT4, 1 << 30)
 
 
 @pytest.mark.parametrize(

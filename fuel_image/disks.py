@@ -48,7 +48,7 @@ def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epo
         raw = room / f"{asked.filename}.disk"
         size_bytes = _assembled(tree, plan, disk, sources, room, raw, epoch)
         stopped = threading.Event()
-        file = formats.written(raw, asked.format, asked.compression, room / asked.filename, shown, stopped)
+        file = formats.written(raw, asked.format, asked.compression, disk.uuid, room / asked.filename, shown, stopped)
         _, packed = emit(file, asked.container, out.file, threads=cpus(), step=shown, stopped=stopped)
     return Artifact(DISK, asked.filename, asked.format, asked.container, packed, virtual_size_bytes=size_bytes)
 

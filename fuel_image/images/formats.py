@@ -9,10 +9,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Callable
+from uuid import UUID
 
 from fuel_image.host.command import run
 from fuel_image.host.cpus import cpus
-from fuel_image.images import qcow2
+from fuel_image.images import identity, qcow2
 from fuel_image.progress import Step
 
 QCOW2 = "qcow2"
@@ -20,10 +22,14 @@ QCOW2 = "qcow2"
 
 @dataclass(frozen=True)
 class DiskFormat:
-    """A form that qemu-img makes, as it calls it, with *options*; no *name* where it is not needed."""
+    """A form that qemu-img makes, as it calls it, with *options*; no *name* where it is not needed.
+
+    *identify* replaces what it made up.
+    """
 
     name: str = ""
     options: str = ""
+    identify: Callable[[BinaryIO, UUID], None] | None = None
 
     @property
     def tools(self) -> tuple[str, ...]:
@@ -34,14 +40,20 @@ class DiskFormat:
 DISK_FORMATS: Mapping[str, DiskFormat] = {
     "raw": DiskFormat(),
     QCOW2: DiskFormat(),
-    "vmdk": DiskFormat("vmdk", "subformat=streamOptimized,adapter_type=lsilogic"),  # what ESXi and clouds import
-    "vhdx": DiskFormat("vhdx", "subformat=dynamic"),
-    "vdi": DiskFormat("vdi"),
+    # what ESXi and clouds import
+    "vmdk": DiskFormat("vmdk", "subformat=streamOptimized,adapter_type=lsilogic", identity.of_vmdk),
+    "vhdx": DiskFormat("vhdx", "subformat=dynamic", identity.of_vhdx),
+    "vdi": DiskFormat("vdi", "", identity.of_vdi),
 }
 
 
-def written(disk: Path, form: str, compression: str, target: Path, step: Step, stopped: threading.Event) -> Path:
-    """Return the file that holds the raw *disk* in a form: *target*, or the disk itself."""
+def written(
+    disk: Path, form: str, compression: str, uuid: str, target: Path, step: Step, stopped: threading.Event
+) -> Path:
+    """Return the file that holds the raw *disk* in a form: *target*, or the disk itself.
+
+    Where the form has an identity it comes of *uuid*. Raises BuildError.
+    """
     row = DISK_FORMATS[form]
     if form == QCOW2:
         with target.open("w+b") as file:
@@ -50,5 +62,8 @@ def written(disk: Path, form: str, compression: str, target: Path, step: Step, s
     if row.name:
         options = ("-o", row.options) if row.options else ()
         run("qemu-img", "convert", "-f", "raw", "-O", row.name, *options, disk, target, doing=f"writing {target.name}")
+        if row.identify is not None:
+            with target.open("r+b") as file:
+                row.identify(file, UUID(uuid))
         return target
     return disk

@@ -150,7 +150,7 @@ def test_every_form_holds_the_same_disk(tree: Tree, tmp_path: Path, form: str) -
         assert (root / "usr/bin/program").read_bytes() == (tree.path / "usr/bin/program").read_bytes()
 
 
-@pytest.mark.parametrize("form", ["raw", "qcow2"])
+@pytest.mark.parametrize("form", ["raw", "qcow2", "vmdk", "vhdx", "vdi"])
 def test_the_same_tree_gives_the_same_bytes(tree: Tree, tmp_path: Path, form: str) -> None:
     first, second = (made(tree, tmp_path / name, format=form)[1].packed for name in ("first", "second"))
     assert first == second

@@ -19,7 +19,6 @@ from fuel_image.host.command import run
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.images import check, contents, fat, formats, grub, layout, making, table
-from fuel_image.images.emit import emit
 from fuel_image.images.layout import BIOS_BOOT_BYTES, MIB, Extent, Layout
 from fuel_image.images.making import Source
 from fuel_image.images.table import SECTOR_BYTES, Row
@@ -49,7 +48,7 @@ def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epo
         size_bytes = _assembled(tree, plan, disk, sources, room, raw, epoch)
         stopped = threading.Event()
         file = formats.written(raw, asked.format, asked.compression, disk.uuid, room / asked.filename, shown, stopped)
-        _, packed = emit(file, asked.container, out.file, threads=cpus(), step=shown, stopped=stopped)
+        _, packed = out.fill(file, asked.container, shown, stopped)
     return Artifact(DISK, asked.filename, asked.format, asked.container, packed, virtual_size_bytes=size_bytes)
 
 

@@ -17,7 +17,6 @@ from fuel_image.host import command, memory
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.images import check, contents, making
-from fuel_image.images.emit import Sums, emit
 from fuel_image.images.making import Source
 from fuel_image.plan import Plan, PlannedImage
 from fuel_image.progress import Step, step
@@ -85,7 +84,7 @@ def _make_one(
     )  # fmt: skip
     with together(1) as beside:  # to stop would be to stop the other images' programs too
         beside.start(check.check, image, asked.format, source.inventory, source.top)
-        raw, packed = _written(image, asked.container, out, shown, stopped)
+        raw, packed = out.fill(image, asked.container, shown, stopped)
     image.unlink()
     return Artifact(
         kind=IMAGE,
@@ -96,11 +95,3 @@ def _make_one(
         raw=raw,
         packed=packed,
     )
-
-
-def _written(image: Path, container: str, out: Staged, shown: Step, stopped: threading.Event) -> tuple[Sums, Sums]:
-    try:
-        return emit(image, container, out.file, threads=cpus(), step=shown, stopped=stopped)
-    except OSError as error:
-        error.filename = error.filename or out.path
-        raise

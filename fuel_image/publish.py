@@ -7,6 +7,7 @@ build leaves nothing; a set of files is then named at once, the metadata last. I
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fuel_image.errors import BuildError, HostError
+from fuel_image.host.cpus import cpus
 from fuel_image.host.files import locked
-from fuel_image.images.emit import Sums
+from fuel_image.images.emit import Sums, emit
+from fuel_image.progress import Step
 
 _TEMPORARY = ".fuel-image-new"
 _READABLE_BY_ALL = 0o644  # nginx serves them as another user
@@ -50,6 +53,14 @@ class Staged:
         self.path = directory / name
         self.file = file
         self._directory = directory
+
+    def fill(self, image: Path, container: str, step: Step, stopped: threading.Event) -> tuple[Sums, Sums]:
+        """Write *image* in its container; return the sums of the two. An OSError says which file it is about."""
+        try:
+            return emit(image, container, self.file, threads=cpus(), step=step, stopped=stopped)
+        except OSError as error:
+            error.filename = error.filename or self.path
+            raise
 
     def finish(self) -> None:
         """Bring it to the disk, whole, under a name that nobody looks for: what may fail is done after this."""

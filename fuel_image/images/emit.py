@@ -64,17 +64,26 @@ class Running:
 
 
 class _Summed:
-    """A file that takes the sums of what is written to it."""
+    """A file that takes the sums of what is written to it; a hole that comes as it is stays one."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._in_hole = False
         self.running = Running()
 
     def write(self, chunk: bytes) -> int:
         self.running.take(chunk)
+        self._in_hole = chunk is _ZEROS
+        if self._in_hole:
+            self._file.seek(len(chunk), os.SEEK_CUR)
+            return len(chunk)
         return self._file.write(chunk)
 
     def flush(self) -> None:
+        if self._in_hole:  # a file ends with what was written last
+            self._file.seek(-1, os.SEEK_CUR)
+            self._file.write(b"\0")
+            self._in_hole = False
         self._file.flush()
 
 
@@ -97,7 +106,7 @@ def emit(
                 for future in running:
                     future.result()
                 step.advance(len(chunk))
-        target.flush()
+        packed.flush()
     except OSError as error:
         # A compressor with threads raises its error when it is written to and again when it is closed, which makes the
         # error its own context: contextlib.ExitStack looks for the end of the contexts, and would never find it.

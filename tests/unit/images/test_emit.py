@@ -53,6 +53,21 @@ def test_containers(image: Path, container: str) -> None:
     assert step.done_bytes == len(raw)
 
 
+@pytest.mark.parametrize("ends_with", [b"", b"end"])
+def test_raw_leaves_holes_as_they_are(tmp_path: Path, ends_with: bytes) -> None:
+    image, copy = tmp_path / "image", tmp_path / "copy"
+    with image.open("wb") as file:
+        file.write(b"begin")
+        file.truncate(64 * MEBIBYTE - len(ends_with))
+        file.seek(0, os.SEEK_END)
+        file.write(ends_with)
+    with copy.open("w+b") as target:
+        raw, packed = emit(image, "raw", target, threads=1, step=Step("emitting"), stopped=threading.Event())
+    assert copy.read_bytes() == image.read_bytes()
+    assert raw == packed
+    assert copy.stat().st_blocks * 512 <= 8 * MEBIBYTE + 4096
+
+
 def test_gzip_is_one_member_for_the_node_reads_no_second(image: Path) -> None:
     target = io.BytesIO()
     emit(image, "gzip", target, threads=2, step=Step("emitting"), stopped=threading.Event())

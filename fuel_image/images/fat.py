@@ -7,6 +7,7 @@ modes, links) is not in them. It must not decide what goes in.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from fuel_image.host.command import run
 
 
 def make(image: Path, top: Path, *, size_bytes: int, label: str | None, serial: str, epoch: int) -> None:
-    """Make a FAT32 of *size_bytes* in the file *image* with the files below *top*; *serial* is as ``ABCD-1234``."""
+    """Make a FAT32 of *size_bytes* in the file *image* with the files below *top*; *serial* is as ``ABCD-1234``.
+
+    Raises BuildError, of which CommandError is one.
+    """
+    _check_kinds(image.name, top)
     with image.open("wb") as file:
         file.truncate(size_bytes)
     named = ("-n", label.upper()) if label else ()
@@ -37,6 +42,16 @@ def check(image: Path, top: Path, scratch: Path) -> None:
     if wanted != found:
         other = sorted(path for path in {**wanted, **found} if wanted.get(path) != found.get(path))
         raise BuildError(f"checking {image.name}: it is not the tree: {', '.join(other)}")
+
+
+def _check_kinds(name: str, top: Path) -> None:
+    """Raise BuildError if anything below *top* is no file or directory: mtools would follow a link to the host."""
+    for directory, names, files in os.walk(top):
+        for path in (os.path.join(directory, one) for one in (*names, *files)):
+            mode = os.lstat(path).st_mode
+            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+                inside = os.path.relpath(path, top)
+                raise BuildError(f"making the file system {name}: {inside} is neither a file nor a directory")
 
 
 def _directories(top: Path) -> Iterator[str]:

@@ -11,13 +11,13 @@ from fuel_image.tree.root import Tree
 _FSTAB = "/etc/fstab"
 _UNCONFIGURED = "# UNCONFIGURED"
 _OPTIONS = {
-    "ext2": "errors=remount-ro",
-    "ext3": "errors=remount-ro",
-    "ext4": "errors=remount-ro",
     "vfat": "umask=0077",  # the keys and the configuration of a boot loader are nobody's business
     "swap": "sw",
 }
-_CHECKED = ("ext2", "ext3", "ext4", "vfat")
+_EXT = ("ext2", "ext3", "ext4")
+_ROOT_OPTIONS = "errors=remount-ro"
+"""What an installer gives a root of the ext kind: a machine that has found an error lets nothing more be written."""
+_CHECKED = (*_EXT, "vfat")
 """File systems that fsck looks at when the machine boots; xfs and btrfs look after themselves."""
 
 
@@ -35,5 +35,6 @@ def write(tree: Tree, disk: MachineDisk) -> None:
 
 def _line(partition: MachinePartition) -> str:
     order = 0 if partition.format not in _CHECKED else 1 if partition.mount == "/" else 2
-    options = _OPTIONS.get(partition.format, "defaults")
+    is_ext_root = partition.mount == "/" and partition.format in _EXT
+    options = _ROOT_OPTIONS if is_ext_root else _OPTIONS.get(partition.format, "defaults")
     return f"UUID={partition.uuid} {partition.mount or 'none'} {partition.format} {options} 0 {order}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.machine_disk import MachineDisk, MachinePartition
@@ -80,7 +81,9 @@ def make(chroot: Chroot, disk: MachineDisk) -> None:
         stack.enter_context(_standing_in(tree, _PROBE, _probe(disk)))
         stack.enter_context(_standing_in(tree, _RELPATH, _relpath(disk)))
         chroot.run("grub-editenv", f"{GRUB}/grubenv", "create", doing=doing)
-        chroot.run("grub-mkconfig", f"--output={GRUB}/grub.cfg", doing=doing)
+        # What os-prober would find are the host's disks.
+        alone = replace(chroot, environment={**chroot.environment, "GRUB_DISABLE_OS_PROBER": "true"})
+        alone.run("grub-mkconfig", f"--output={GRUB}/grub.cfg", doing=doing)
 
 
 @contextmanager

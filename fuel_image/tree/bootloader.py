@@ -52,7 +52,10 @@ _SHIM = "/usr/lib/shim"
 _CHAIN = (
     _Signed(
         "shimx64.efi",
-        (f"{_SHIM}/shimx64.efi.signed.latest", f"{_SHIM}/shimx64.efi.dualsigned", f"{_SHIM}/shimx64.efi.signed"),
+        tuple(
+            f"{_SHIM}/{name}"
+            for name in ("shimx64.efi.signed.latest", "shimx64.efi.dualsigned", "shimx64.efi.signed", "shim.efi.signed")
+        ),
         fallback="BOOTX64.EFI",
     ),
     _Signed("grubx64.efi", ("/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed",), fallback="grubx64.efi"),
@@ -137,6 +140,8 @@ def _source(tree: Tree, program: _Signed) -> str | None:
 def _for_uefi(chroot: Chroot, disk: MachineDisk, vendor: str) -> None:
     tree = chroot.tree
     own, fallback = f"{ESP_MOUNT}/EFI/{vendor}", f"{ESP_MOUNT}/EFI/BOOT"
+    # A signed GRUB, too, loads what it does not hold where Secure Boot is off.
+    _copy_modules(tree, _OF_UEFI, f"{GRUB}/x86_64-efi")
     if _is_signed(tree):
         for one in _CHAIN:
             source = _source(tree, one)
@@ -148,7 +153,6 @@ def _for_uefi(chroot: Chroot, disk: MachineDisk, vendor: str) -> None:
         with tree.writing(f"{own}/BOOTX64.CSV") as file:
             file.write(b"\xff\xfe" + entry.encode("utf-16-le"))  # as shim's fallback.c reads it
     else:
-        _copy_modules(tree, _OF_UEFI, f"{GRUB}/x86_64-efi")
         modules = [*_UNSIGNED_MODULES, "fat", *_drivers(disk)]
         chroot.run(
             *("grub-mkimage", "--format=x86_64-efi", f"--output={_MADE}", f"--prefix=/EFI/{vendor}", *modules),

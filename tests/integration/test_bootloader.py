@@ -55,7 +55,7 @@ def disk(request: pytest.FixtureRequest, fuel: Fuel, tmp_path_factory: pytest.Te
     fuel(sample(request.param, place, packages=packages, disks=[asked], kernel_parameters=["quiet"]))
     raw = place / "whole.raw"
     table = json.loads(output_of("sfdisk", "--json", raw))["partitiontable"]["partitions"]
-    starts = dict(zip(MOUNTS, (one["start"] * SECTOR_BYTES for one in table)))
+    starts, sizes = (dict(zip(MOUNTS, (one[what] * SECTOR_BYTES for one in table))) for what in ("start", "size"))
     tree = place / "tree"
     tree.mkdir()
     (place / "esp").mkdir()
@@ -64,7 +64,8 @@ def disk(request: pytest.FixtureRequest, fuel: Fuel, tmp_path_factory: pytest.Te
     try:
         for mount in ("/", "/boot"):
             point = tree / mount.lstrip("/")
-            subprocess.run(["mount", "-o", f"loop,ro,offset={starts[mount]}", raw, point], check=True)
+            options = f"loop,ro,offset={starts[mount]},sizelimit={sizes[mount]}"
+            subprocess.run(["mount", "-o", options, raw, point], check=True)
             mounted.append(point)
         uuids = {
             m: output_of("blkid", "-p", "-O", at, "-o", "value", "-s", "UUID", raw).strip() for m, at in starts.items()

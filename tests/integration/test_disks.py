@@ -1,6 +1,6 @@
-"""Whole disks of a small tree, looked at with other tools than those that made them.
+"""Whole disks, looked at with other tools than those that made them.
 
-What boots is made elsewhere: two files of the size of GRUB's stand for it here.
+But for one real build they are of a small tree in which two files of the size of GRUB's stand for what boots.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from fuel_image.request import parse
 from fuel_image.tree.bootloader import BOOT_IMAGE, CORE_IMAGE
 from fuel_image.tree.root import Tree
 
-from .images import mounted, output_of
+from .conftest import Fuel, metadata_of, sample
+from .images import ImageSet, mounted, output_of
 
 EPOCH = 1_700_000_000
 MIB = 1 << 20
@@ -169,3 +170,32 @@ def test_what_does_not_fit_is_refused_with_the_numbers(tree: Tree, tmp_path: Pat
         made(tree, tmp_path / "disk", size="122MiB")
     with pytest.raises(BuildError, match=r"its content takes \d+ MiB, and it has 2"):
         made(tree, tmp_path / "partition", size="125MiB")
+
+
+@pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+def test_a_file_system_that_is_filled_has_the_size_of_its_partition(tree: Tree, tmp_path: Path, kind: str) -> None:
+    own = [ESP, {"mount": "/", "format": kind, "size": "rest"}]
+    disk, _ = made(tree, tmp_path / "output", size="512MiB", partitions=own)
+    root = cut(disk, 2, tmp_path / "cut")
+    assert probed(root)[0] == kind
+    size = output_of("blkid", "-p", "-s", "FSSIZE", "-o", "value", root)
+    assert not size or int(size) <= root.stat().st_size
+    with mounted(root, tmp_path / "mnt", kind) as point:
+        assert (point / "usr/bin/program").read_bytes() == (tree.path / "usr/bin/program").read_bytes()
+
+
+def test_a_build_publishes_images_and_disks_as_one_set(fuel: Fuel, tmp_path: Path) -> None:
+    packages = ["linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "udev"]
+    disk = {"uri": "http://127.0.0.1/machine.qcow2", "format": "qcow2", "size": "2GiB"}
+    request = sample(None, tmp_path / "output", packages=packages, disks=[disk])
+    fuel(request)
+    found = ImageSet(metadata_of(request))
+    (artifact,) = found.record["artifacts"]
+    path = found.path.parent / artifact["name"]
+    assert output_of("sha256sum", path).split()[0] == artifact["sha256"]
+    assert artifact["virtual_size"] == 2 << 30
+    subprocess.run(["qemu-img", "check", "-q", path], check=True)
+    raw = tmp_path / "raw"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", path, raw], check=True)
+    assert "No problems found" in output_of("sgdisk", "--verify", raw)
+    assert {image["mount"] for image in found.record["images"]} == set(request["image_data"])

@@ -88,7 +88,9 @@ def test_the_signed_chain_is_in_the_efi_system_partition(disk: Disk) -> None:
     chain = {"shimx64.efi": "shim/shimx64.efi*signed*", "grubx64.efi": "grub/x86_64-efi-signed/grubx64.efi.signed"}
     for name, pattern in chain.items():
         for path in (disk.efi / disk.vendor / name, disk.efi / "BOOT" / name.replace("shimx64.efi", "BOOTX64.EFI")):
-            assert path.read_bytes() in [one.read_bytes() for one in disk.tree.glob(f"usr/lib/{pattern}")]
+            # Of noble's shims one is an alternative: a link that leads to the host's /etc from here.
+            real = [one for one in disk.tree.glob(f"usr/lib/{pattern}") if not one.is_symlink()]
+            assert path.read_bytes() in [one.read_bytes() for one in real]
     assert {path.name.lower() for path in (disk.efi / "BOOT").iterdir()} == {
         *("bootx64.efi", "grubx64.efi", "mmx64.efi", "fbx64.efi")
     }

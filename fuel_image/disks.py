@@ -6,19 +6,17 @@ layout has them, and the whole written in the form that was asked for. It must n
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuel_image.errors import BuildError
 from fuel_image.host import command, memory
 from fuel_image.host.command import run
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
-from fuel_image.images import check, contents, fat, formats, grub, layout, making, table
+from fuel_image.images import check, contents, fat, formats, grub, layout, making, placing, table
 from fuel_image.images.layout import BIOS_BOOT_BYTES, MIB, Extent, Layout
 from fuel_image.images.making import Source
 from fuel_image.images.table import SECTOR_BYTES, Row
@@ -28,8 +26,6 @@ from fuel_image.progress import step
 from fuel_image.publish import DISK, Artifact, Staged
 from fuel_image.tree.bootloader import BOOT_IMAGE, CORE_IMAGE
 from fuel_image.tree.root import Tree
-
-_AT_ONCE_BYTES = 16 << 20
 
 
 def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epoch: int) -> Artifact:
@@ -76,12 +72,12 @@ def _assembled(
     rows = list(_rows(disk))
     table.write(raw, asked.table, disk.uuid, placed, rows)
     for part in parts:
-        _put(part.file, raw, placed.place(part.planned.number).start_bytes)
+        placing.put(part.file, raw, placed.place(part.planned.number).start_bytes)
     if "bios" in asked.boot:
         _install_grub(tree, disk, placed, raw)
     table.check(raw, asked.table, disk.uuid, placed, rows)
     for part in parts:
-        _check_place(part.file, raw, placed.place(part.planned.number).start_bytes)
+        placing.check(part.file, raw, placed.place(part.planned.number).start_bytes)
         part.file.unlink()
     return placed.size_bytes
 
@@ -157,34 +153,6 @@ def _make_swap(image: Path, planned: PlannedPartition, size_bytes: int) -> None:
         file.truncate(size_bytes)
     label = ("--label", planned.request.label) if planned.request.label else ()
     run("mkswap", "--uuid", planned.uuid, *label, image, doing="making a swap")
-
-
-def _put(image: Path, disk: Path, start_bytes: int) -> None:
-    """Copy what of *image* is no hole to its place on the disk."""
-    with image.open("rb") as source, disk.open("r+b") as target:
-        for place, count in _data(source.fileno()):
-            os.lseek(target.fileno(), start_bytes + place, os.SEEK_SET)
-            done = 0
-            while done < count:
-                done += os.sendfile(target.fileno(), source.fileno(), place + done, count - done)
-
-
-def _check_place(image: Path, disk: Path, start_bytes: int) -> None:
-    """Raise BuildError unless what of *image* is no hole is at its place on the disk, when all else is there, too."""
-    with image.open("rb") as source, disk.open("rb") as target:
-        for place, count in _data(source.fileno()):
-            found = os.pread(target.fileno(), count, start_bytes + place)
-            if found != os.pread(source.fileno(), count, place):
-                raise BuildError(f"checking {disk.name}: at {start_bytes + place:,} it does not hold {image.name}")
-
-
-def _data(descriptor: int) -> Iterator[tuple[int, int]]:
-    """Give the place and size of what of an open file is no hole, in parts that fit into memory."""
-    size_bytes, end = os.fstat(descriptor).st_size, 0
-    while (place := contents.next_data(descriptor, end, size_bytes)) < size_bytes:
-        end = os.lseek(descriptor, place, os.SEEK_HOLE)
-        for start in range(place, end, _AT_ONCE_BYTES):
-            yield start, min(_AT_ONCE_BYTES, end - start)
 
 
 def _install_grub(tree: Tree, disk: PlannedDisk, placed: Layout, raw: Path) -> None:

@@ -181,15 +181,18 @@ def run(
     return Output(code, "".join(whole))
 
 
-def interactive(program: str, *arguments: str | Path, env: Mapping[str, str]) -> None:
-    """Give this process's terminal to a host program until it ends, however it does. For the main thread only."""
+def interactive(program: str, *arguments: str | Path, env: Mapping[str, str]) -> int:
+    """Give this process's terminal to a host program until it ends; return its exit code. For the main thread only."""
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the program's
     try:
         argv = [program, *(os.fspath(argument) for argument in arguments)]
         environment = [f"{name}={value}" for name, value in {"PATH": PATH, **env}.items()]
         # sh 1.x takes nothing else together with _fg, so env(1) sets the rest.
-        with contextlib.suppress(sh.ErrorReturnCode):
+        try:
             sh.Command("/usr/bin/env")("-C", PACKAGE_PARENT, "-i", *environment, *argv, _fg=True)
+        except sh.ErrorReturnCode as error:
+            return int(error.exit_code)
+        return 0
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -35,6 +35,8 @@ _PACKAGES = {
     "fsck.vfat": "dosfstools",
     "mmd": "mtools",
     "mcopy": "mtools",
+    "resize2fs": "e2fsprogs",
+    "qemu-system-x86_64": "qemu-system-x86",
     "qemu-img": "qemu-utils (Debian) or qemu-img (EL)",
 }
 _RUNS_TOO = {("x86_64", "i386"), ("aarch64", "armhf")}
@@ -45,12 +47,16 @@ _LEAST_FREE_BYTES = 1 << 30
 
 def check(tools: Sequence[str], arch: str) -> None:
     """Raise HostError that names every tool that this host lacks, and the processor if it does."""
-    lacks = [f"the program {tool} (package {_PACKAGES.get(tool, tool)})" for tool in tools if find(tool) is None]
     machine = platform.machine()
-    if ARCHITECTURES[arch] != machine and (machine, arch) not in _RUNS_TOO:
-        lacks.append(f"a processor that runs {arch} (this is {machine})")
-    if lacks:
-        raise HostError("this host lacks: " + "; ".join(lacks))
+    runs = ARCHITECTURES[arch] == machine or (machine, arch) in _RUNS_TOO
+    check_tools(tools, () if runs else (f"a processor that runs {arch} (this is {machine})",))
+
+
+def check_tools(tools: Sequence[str], others: Sequence[str] = ()) -> None:
+    """Raise HostError that names every tool that this host lacks, and what *others* it is known to lack."""
+    lacks = [f"the program {tool} (package {_PACKAGES.get(tool, tool)})" for tool in tools if find(tool) is None]
+    if lacks or others:
+        raise HostError("this host lacks: " + "; ".join((*lacks, *others)))
 
 
 def check_directories(trees: Sequence[Path], output: Path) -> None:

@@ -14,10 +14,11 @@ _fuel_image() {
         'cache explain') options=$request ;;
         'cache prune') options='--all --config --cache-dir' ;;
         sample) options='--suite --output' ;;
+        boot) options='--uefi --check --screenshot --timeout --config --work-dir' ;;
         schema | verify | show | compare) options= ;;
         *) options="--dry-run --force --no-cache --keep-tree --shell --version $request" ;;
     esac
-    [[ $COMP_CWORD -eq 1 ]] && names='sample schema config cache verify show compare'
+    [[ $COMP_CWORD -eq 1 ]] && names='sample schema config cache verify show compare boot'
 
     # Where nothing of this fits, readline completes the name of a file.
     [[ $word == -* ]] && names="--help $options"

@@ -75,13 +75,16 @@ def test_the_fields_of_a_request() -> None:
 
 
 def test_the_options() -> None:
-    printed = subprocess.run(
-        [sys.executable, "-m", "fuel_image", "--help"],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "COLUMNS": "200"},
-    ).stdout
+    printed = "".join(
+        subprocess.run(
+            [sys.executable, "-m", "fuel_image", *command, "--help"],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "200"},
+        ).stdout
+        for command in ((), ("boot",))
+    )
     options = set(re.findall(r"^  (--[a-z-]+)", printed, re.MULTILINE)) - {"--version"}
     assert options == set(re.findall(r"^``(--[a-z-]+)", README, re.MULTILINE))
 

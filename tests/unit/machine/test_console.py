@@ -1,26 +1,16 @@
-"""What is recognised in what a machine says, however it comes."""
+"""A console, whatever comes over it and however it is cut."""
 
 from __future__ import annotations
 
-import json
-import zlib
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from fuel_image.machine.console import Console
-from fuel_image.machine.report import Report, parsed, user_data
+from fuel_image.machine.console import TAIL_LINES, Console
 
-REPORT = json.dumps({"state": "degraded", "failed": ["a.service"], "cloud_init": "done", "errors": []})
-LINE = f"fuel-image reports: {zlib.crc32(REPORT.encode()):08x} {REPORT}"
-SAID = (
-    "\x1b[0m[\x1b[0;31mFAILED\x1b[0m] Failed to start \x1b[0;1;39ma.service\x1b[0m - A.\r\n"
-    f"Cloud-init v. 24.4 running\r\n{LINE}\r\nUbuntu 24.04 LTS node ttyS0\r\n\r\nnode login: "
-).encode()
+PROMPT = b"\r\nUbuntu 24.04.5 LTS node-1 ttyS0\r\n\r\nnode-1 login: "
 
 
-def heard(*chunks: bytes) -> tuple[Console, str]:
+def fed(*chunks: bytes) -> tuple[Console, str]:
+    """Return a console that was fed, and what it showed."""
     shown: list[str] = []
     console = Console(shown.append)
     for chunk in chunks:
@@ -28,54 +18,102 @@ def heard(*chunks: bytes) -> tuple[Console, str]:
     return console, "".join(shown)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 4096])
-def test_pieces_of_any_size(size: int) -> None:
-    console, shown = heard(*(SAID[start : start + size] for start in range(0, len(SAID), size)))
+def in_pieces(said: bytes, size: int) -> list[bytes]:
+    return [said[place : place + size] for place in range(0, len(said), size)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_a_prompt_is_found_however_it_is_cut(size: int) -> None:
+    console, shown = fed(*in_pieces(b"[  OK  ] Started getty\r\n" + PROMPT, size))
     assert console.prompted
-    assert console.failures == ["Failed to start a.service - A."]
-    assert console.names_cloud_init
-    assert console.report == Report("degraded", ("a.service",), "done", ())
-    assert console.tail[-1] == "node login: "
-    assert "\x1b" not in shown
+    assert shown == "[  OK  ] Started getty\nUbuntu 24.04.5 LTS node-1 ttyS0\nnode-1 login: "
+    assert console.tail == ("[  OK  ] Started getty", "Ubuntu 24.04.5 LTS node-1 ttyS0", "node-1 login: ")
 
 
-@pytest.mark.parametrize("said", [b"Last login: Mon", b"login: ", b"a line that ends in node login:", b"node log"])
-def test_no_prompt(said: bytes) -> None:
-    assert not heard(b"x\r\n" + said)[0].prompted
+def test_a_prompt_that_the_kernel_goes_on_behind() -> None:
+    assert fed(b"node-1 login: [  35.2] cloud-init[5]: Cloud-init v. 26.2\r\n")[0].prompted
+
+
+@pytest.mark.parametrize(
+    "said", [b"node-1 login:", b"Last login: Mon Nov 23\r\n", b"a failed login: root\r\n", b"login: \r\n", b"log in: "]
+)
+def test_what_is_no_prompt(said: bytes) -> None:
+    assert not fed(said)[0].prompted
 
 
 @pytest.mark.parametrize(
     "said",
-    [b"Kernel panic - not syncing: VFS", b"(initramfs) ", b"grub rescue> ", b"You are in emergency mode."],
+    [
+        b"\x1b[0;1;39mnode-1\x1b[0m login: ",
+        b"\x1b[2J\x1b[01;01Hnode-1 login: ",
+        b"\x1b]0;a title\x07node-1 login: ",
+        b"\x1b]0;a title\x1b\\node-1 login: ",
+        b"\x1bPq data\x1b\\node-1 login: ",
+        b"\x1bc\x1b(B\x1b=node-1 login: ",
+        b"\x1b[?25h\x00node-1 login: ",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_sequences_of_a_terminal_are_left_out(said: bytes, size: int) -> None:
+    console, shown = fed(*in_pieces(said, size))
+    assert console.prompted
+    assert shown == "node-1 login: "
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"\x1b[\r\nnode-1 login: ", "\\x1b[\nnode-1 login: "),
+        (b"\x1b]0;no end\r\nnode-1 login: ", "\\x1b]0;no end\nnode-1 login: "),
+        (b"\xff\xfe \x07\x9b\r\nnode-1 login: ", "�� \\x07�\nnode-1 login: "),
+        ("\u009b31m\u202e\r\nnode-1 login: ".encode(), "\\x9b31m\\u202e\nnode-1 login: "),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_nothing_reaches_the_terminal_that_it_would_obey(said: bytes, shown: str, size: int) -> None:
+    console, found = fed(*in_pieces(said, size))
+    assert console.prompted
+    assert found == shown
+
+
+def test_a_character_in_two_pieces() -> None:
+    assert fed("grün".encode()[:3], "grün".encode()[3:])[1] == "grün"
+
+
+def test_however_much_is_said_little_is_kept() -> None:
+    console, shown = fed(*[b"x" * 65536] * 20, *[b"\x1b]" + b"y" * 65536] * 20, *[b"line\r\n"] * 1000)
+    assert len(shown) > 40 * 65536
+    assert len(console.tail) == TAIL_LINES
+    assert all(len(line) <= 4000 for line in console.tail)
+    assert len(console._held) < 1000
+    assert len(fed(*[b"[FAILED] Failed to start x\r\n"] * 1000)[0].failures) == 20
+
+
+def test_units_that_failed() -> None:
+    said = (
+        b"[\x1b[0;1;31mFAILED\x1b[0m] Failed to start \x1b[0;1;39mbroken.service\x1b[0m - Breaks.\r\n[  OK  ] Other\r\n"
+    )
+    for size in (1, 1000):
+        assert fed(*in_pieces(said, size))[0].failures == ["Failed to start broken.service - Breaks."]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"[    2.1] Kernel panic - not syncing: VFS: Unable to mount root fs\r\n",
+        b"ALERT!  UUID=1 does not exist.\r\n(initramfs) ",
+        b"You are in emergency mode. After logging in\r\n",
+        b"error: no such device\r\ngrub rescue> ",
+        b"BdsDxe: No bootable option or device was found.\r\n",
+    ],
 )
 def test_what_no_machine_comes_back_from(said: bytes) -> None:
-    assert heard(b"before\r\n", said)[0].hopeless == said.decode().strip()
+    console = fed(*in_pieces(said, 1))[0]
+    assert console.hopeless is not None
+    assert console.hopeless in said.decode()
 
 
-def test_little_is_kept_of_much() -> None:
-    console, _ = heard(*[b"x" * 65536] * 20, b"\r\n", *[b"line\r\n"] * 1000, *[b"[FAILED] Failed\r\n"] * 1000)
-    assert len(console.tail) <= 21
-    assert len(console.failures) <= 20
-    assert max(map(len, console.tail)) <= 4000
-
-
-@given(st.lists(st.binary(max_size=40), max_size=20))
-def test_odd_bytes_are_shown_as_what_no_terminal_obeys(chunks: list[bytes]) -> None:
-    _, shown = heard(*chunks)
-    assert all(one.isprintable() or one in "\n\t" for one in shown if ord(one) < 0xA0)
-
-
-def test_a_report_with_something_amid_it_is_none() -> None:
-    assert parsed(LINE.replace("degraded", "deg[ 12.3] eth0: up raded")) is None
-    assert parsed(LINE) is not None
-
-
-@pytest.mark.parametrize("content", ["{}", "{}}", '{"state": 1, "failed": 3, "cloud_init": "", "errors": []}'])
-def test_a_report_that_another_made_is_none(content: str) -> None:
-    assert parsed(f"fuel-image reports: {zlib.crc32(content.encode()):08x} {content}") is None
-
-
-def test_the_user_data_wait_in_the_background() -> None:
-    said = user_data()
-    assert said.startswith("#cloud-config\n")
-    assert "--no-block" in said
+def test_a_start_that_goes_well_is_not_hopeless() -> None:
+    console = fed(b"Loading initial ramdisk ...\r\nBegin: Running /scripts/init-bottom ... done.\r\n", PROMPT)[0]
+    assert console.hopeless is None
+    assert not console.names_cloud_init

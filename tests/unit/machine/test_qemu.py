@@ -1,59 +1,67 @@
-"""The machine, as QEMU is told of it."""
+"""What the emulator is told."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
-from fuel_image.machine import qemu
-from fuel_image.machine.firmware import Firmware
+from fuel_image.machine import firmware, qemu
 from fuel_image.machine.qemu import Drive, Kernel, Machine
 
-DISK = Drive(Path("/work/a,b.qcow2"), "qcow2")
-MACHINE = Machine("tcg", 2, (DISK, Drive(Path("/work/seed"), "raw")))
+DISK = Drive(Path("/srv/noble.qcow2"), "qcow2")
+PLAIN = Machine("tcg", 2, (DISK,))
 
 
-def given(machine: Machine, option: str) -> list[str]:
-    argv = qemu.arguments(machine)
-    return [argv[place + 1] for place, one in enumerate(argv) if one == option]
+def options(arguments: tuple[str, ...], name: str) -> list[str]:
+    """Return the values of every option *name*."""
+    return [value for option, value in zip(arguments, arguments[1:]) if option == name]
 
 
-def test_every_drive_is_a_snapshot() -> None:
-    assert given(MACHINE, "-drive") == [
-        "if=virtio,snapshot=on,format=qcow2,file=/work/a,,b.qcow2",
+def test_what_a_machine_writes_reaches_no_file_of_a_drive() -> None:
+    seed = Drive(Path("/work/seed"), "raw")
+    assert options(qemu.arguments(dataclasses.replace(PLAIN, drives=(DISK, seed))), "-drive") == [
+        "if=virtio,snapshot=on,format=qcow2,file=/srv/noble.qcow2",
         "if=virtio,snapshot=on,format=raw,file=/work/seed",
     ]
 
 
-def test_the_firmware_is_read_only_but_its_variables() -> None:
-    machine = Machine("tcg", 2, (DISK,), firmware=Firmware(Path("/code"), Path("/own")))
-    assert given(machine, "-drive")[:2] == [
-        "if=pflash,format=raw,readonly=on,file=/code",
-        "if=pflash,format=raw,file=/own",
+def test_a_name_is_not_taken_for_options() -> None:
+    odd = Drive(Path("/srv/a,snapshot=off"), "raw")
+    (drive,) = options(qemu.arguments(dataclasses.replace(PLAIN, drives=(odd,))), "-drive")
+    assert drive == "if=virtio,snapshot=on,format=raw,file=/srv/a,,snapshot=off"
+    assert "path=/a,,b/console," in qemu.watched("/a,b/console", "/m")[1]
+
+
+def test_each_accelerator_has_its_processor() -> None:
+    for name, expected in (("tcg", ("tcg,thread=multi", "max")), ("kvm", ("kvm", "host"))):
+        arguments = qemu.arguments(dataclasses.replace(PLAIN, accelerator=name))
+        assert (*options(arguments, "-accel"), *options(arguments, "-cpu")) == expected
+
+
+def test_the_network_leads_nowhere() -> None:
+    assert options(qemu.arguments(PLAIN), "-nic") == ["user,model=virtio-net-pci,restrict=on"]
+
+
+def test_a_machine_that_is_checked_starts_once() -> None:
+    assert "-no-reboot" in qemu.arguments(PLAIN)
+    assert "-no-reboot" not in qemu.arguments(dataclasses.replace(PLAIN, reboots=True))
+
+
+def test_uefi_has_variables_to_write_to() -> None:
+    own = firmware.Firmware(Path("/f/code"), Path("/work/variables"))
+    arguments = qemu.arguments(dataclasses.replace(PLAIN, firmware=own))
+    assert options(arguments, "-drive")[:2] == [
+        "if=pflash,format=raw,readonly=on,file=/f/code",
+        "if=pflash,format=raw,file=/work/variables",
     ]
+    assert not any("pflash" in one for one in qemu.arguments(PLAIN))
 
 
-def test_the_processor_goes_with_the_accelerator() -> None:
-    assert (given(MACHINE, "-accel"), given(MACHINE, "-cpu")) == (["tcg,thread=multi"], ["max"])
-    machine = Machine("kvm", 2, (DISK,))
-    assert (given(machine, "-accel"), given(machine, "-cpu")) == (["kvm"], ["host"])
-
-
-def test_the_network_leads_nowhere_and_nothing_leads_in() -> None:
-    (network,) = given(MACHINE, "-nic")
-    assert "restrict=on" in network.split(",")
-    assert "hostfwd" not in network
-
-
-def test_it_starts_again_only_if_it_may() -> None:
-    assert "-no-reboot" in qemu.arguments(MACHINE)
-    assert "-no-reboot" not in qemu.arguments(Machine("tcg", 2, (DISK,), reboots=True))
-
-
-def test_a_kernel_without_a_boot_loader() -> None:
-    machine = Machine("tcg", 2, (DISK,), kernel=Kernel(Path("/k"), Path("/i"), "root=UUID=1 rw"))
-    assert given(machine, "-kernel") + given(machine, "-initrd") + given(machine, "-append") == [
-        "/k",
-        "/i",
-        "root=UUID=1 rw",
+def test_a_kernel_is_started_without_a_boot_loader() -> None:
+    kernel = Kernel(Path("/work/kernel"), Path("/work/initrd"), "root=UUID=1 rw")
+    arguments = qemu.arguments(dataclasses.replace(PLAIN, kernel=kernel))
+    assert [options(arguments, name) for name in ("-kernel", "-initrd", "-append")] == [
+        ["/work/kernel"],
+        ["/work/initrd"],
+        ["root=UUID=1 rw"],
     ]
-    assert "-kernel" not in qemu.arguments(MACHINE)

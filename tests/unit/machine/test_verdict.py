@@ -1,63 +1,79 @@
-"""Which machines are well."""
+"""What is held against a machine, by what it said."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 from fuel_image.machine import verdict
 from fuel_image.machine.console import Console
-from fuel_image.machine.report import Report
 
-WELL = Report("running", (), "done", ())
+from .test_report import line
+
+PROMPT = b"node login: \r\n"
+FAILED = b"[FAILED] Failed to start a.service - A.\r\n"
+CLOUD_INIT = b"[   9.1] cloud-init[400]: Cloud-init v. 26.2 running 'init'\r\n"
 
 
-def at_prompt(report: Report | None = None) -> Console:
+def heard(*said: bytes) -> Console:
     console = Console(lambda _: None)
-    console.prompted = True
-    console.report = report
+    for one in said:
+        console.feed(one)
     return console
 
 
-def test_a_machine_that_is_well() -> None:
-    console = at_prompt(WELL)
-    assert verdict.is_known(console, 0, cloud_init=True)
-    assert verdict.problems(console, "", cloud_init=True) == ()
+def reported(**changes: Any) -> bytes:
+    return line(**changes).encode() + b"\r\n"
 
 
 @pytest.mark.parametrize(
-    ("report", "named"),
+    ("said", "problems"),
     [
-        (Report("degraded", ("a.service", "b.mount"), "done", ()), "a.service, b.mount"),
-        (Report("maintenance", (), "done", ()), "maintenance"),
-        (Report("running", (), "error", ()), "error"),
-        (Report("running", (), "done", ("no such user",)), "no such user"),
+        ((PROMPT, reported()), ()),
+        ((FAILED, PROMPT, reported()), ()),  # it was started again: the machine itself knows best
+        ((PROMPT,), ()),
+        ((reported(),), ("it came to no login prompt",)),
+        ((FAILED, PROMPT), ("Failed to start a.service - A.",)),
+        ((CLOUD_INIT, PROMPT), ("cloud-init did not finish",)),
+        ((PROMPT, reported(state="degraded", failed=["a.service", "b"])), ("units failed: a.service, b",)),
+        ((PROMPT, reported(state="maintenance")), ("the system is maintenance",)),
+        ((PROMPT, reported(cloud_init="error", errors=["x"])), ("cloud-init ended as error (x)",)),
+        ((PROMPT, reported(errors=["x"])), ("cloud-init ended as done (x)",)),
+        ((PROMPT, reported(cloud_init="")), ("cloud-init ended as nothing",)),
+        ((b"(initramfs) ",), ("it came to no login prompt", "it stopped at: (initramfs)")),
     ],
 )
-def test_what_a_report_tells_of(report: Report, named: str) -> None:
-    (problem,) = verdict.problems(at_prompt(report), "", cloud_init=True)
-    assert named in problem
+def test_problems(said: tuple[bytes, ...], problems: tuple[str, ...]) -> None:
+    assert verdict.problems(heard(*said), "", cloud_init=False) == problems
 
 
-def test_cloud_init_is_waited_for_where_it_is_known_or_heard_of() -> None:
-    assert not verdict.is_known(at_prompt(), 1e9, cloud_init=True)
-    console = at_prompt()
-    console.names_cloud_init = True
-    assert not verdict.is_known(console, 1e9, cloud_init=False)
-    assert "cloud-init did not finish" in verdict.problems(console, "it took too long", cloud_init=False)
+def test_cloud_init_that_is_known_must_finish() -> None:
+    assert verdict.problems(heard(PROMPT), "", cloud_init=True) == ("cloud-init did not finish",)
 
 
-def test_without_cloud_init_the_console_tells_when_it_is_silent() -> None:
-    console = at_prompt()
-    assert not verdict.is_known(console, 0, cloud_init=False)
-    assert verdict.is_known(console, 60, cloud_init=False)
-    assert verdict.problems(console, "", cloud_init=False) == ()
-    console.failures.append("Failed to start a.service")
-    assert verdict.problems(console, "", cloud_init=False) == ("Failed to start a.service",)
+def test_why_nobody_looked_any_longer() -> None:
+    found = verdict.problems(heard(PROMPT), "it took too long", cloud_init=True)
+    assert found == ("it took too long", "cloud-init did not finish")
 
 
-def test_no_prompt() -> None:
-    console = Console(lambda _: None)
-    assert "it came to no login prompt" in verdict.problems(console, "it took too long", cloud_init=False)
-    console.hopeless = "grub rescue>"
-    assert verdict.is_known(console, 0, cloud_init=True)
-    assert any("grub rescue>" in one for one in verdict.problems(console, "", cloud_init=False))
+@pytest.mark.parametrize(
+    ("said", "silent_seconds", "cloud_init", "known"),
+    [
+        ((), 1000, False, False),
+        ((PROMPT,), 5, False, False),
+        ((PROMPT,), 10, False, True),
+        ((PROMPT,), 1000, True, False),
+        ((CLOUD_INIT, PROMPT), 1000, False, False),
+        ((PROMPT, reported()), 0, True, True),
+        ((reported(),), 1000, True, False),
+        ((b"Kernel panic - not syncing: x\r\n",), 0, True, True),
+    ],
+)
+def test_when_all_is_known(said: tuple[bytes, ...], silent_seconds: float, cloud_init: bool, known: bool) -> None:
+    assert verdict.is_known(heard(*said), silent_seconds, cloud_init=cloud_init) is known
+
+
+def test_what_is_right_says_whether_cloud_init_was_seen() -> None:
+    assert "cloud-init is done" in verdict.merits(heard(PROMPT, reported()))
+    assert "nothing is seen of cloud-init" in verdict.merits(heard(PROMPT))

@@ -60,7 +60,7 @@ def test_a_set_that_is_well(noble: ImageSet, fuel: Fuel, tmp_path: Path) -> None
     done = booted(metadata, tmp_path / "work", "--check", "--screenshot", str(picture))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     assert " login: " in done.stdout
-    assert len(set(pixels(picture))) > 8  # the filters of the lines alone are five
+    assert set(pixels(picture)) - set(range(5)), "all is black: what is left are the filters of the lines"
     assert digests(metadata.parent) == before
     assert os.listdir(tmp_path / "work") == []
 

@@ -65,7 +65,13 @@ def machine(disk: Path, size: str, uefi: bool, directory: Path) -> Iterator[Mach
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     argv = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "1536", "-smp", "2", "-display", "none"]
-    argv += ["-serial", f"file:{directory}/console", "-no-reboot", "-nic", f"user,hostfwd=tcp:127.0.0.1:{port}-:22"]
+    argv += [
+        "-serial",
+        f"file:{directory}/console",
+        "-no-reboot",
+        "-nic",
+        f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:22",
+    ]
     argv += ["-drive", f"file={overlay},format=qcow2,if=virtio", "-drive", f"file={seed},format=raw,if=virtio"]
     if uefi:
         shutil.copy(_OVMF / "OVMF_VARS_4M.fd", directory / "variables")

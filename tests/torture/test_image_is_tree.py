@@ -6,6 +6,7 @@ and mounted together as a node would, and both are compared by find, stat, getfa
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -54,12 +55,13 @@ class Both:
 @pytest.fixture(scope="session")
 def both(fuel: Fuel, mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     work = tmp_path_factory.mktemp("odd")
+    own = f"odd-{os.environ.get('PYTEST_XDIST_WORKER', '')}"  # no two workers' btrfs have the same UUID
     kept, node = work / "tree", work / "node"
     request = mirror.request(work / "output", packages=[oddities.NAME])
     request["repos"].append(oddities.made(work))
     request["image_data"] = {
         mount: {
-            "uri": f"http://127.0.0.1/odd{mount.replace('/', '-')}.img",
+            "uri": f"http://127.0.0.1/{own}{mount.replace('/', '-')}.img",
             "format": kind,
             "container": container,
             "label": label(mount),

@@ -161,6 +161,14 @@ def next_data(descriptor: int, place: int, size_bytes: int) -> int:
         raise
 
 
+def read(descriptor: int, count: int, place: int) -> bytes:
+    """Return *count* bytes of an open file, which has them, from *place* on; pread(2) may give fewer."""
+    found = os.pread(descriptor, count, place)
+    while len(found) < count:
+        found += os.pread(descriptor, count - len(found), place + len(found))
+    return found
+
+
 def _attributes(path: str) -> tuple[tuple[bytes, bytes], ...]:
     try:
         names = os.listxattr(path, follow_symlinks=False)

@@ -129,11 +129,4 @@ def _chunks(image: Path) -> Iterator[bytes]:
             count = min(_CHUNK_BYTES, size - place)
             if next_data < place + 1:
                 next_data = contents.next_data(descriptor, place, size)
-            yield _ZEROS[:count] if next_data >= place + count else _read(descriptor, count, place)
-
-
-def _read(descriptor: int, count: int, place: int) -> bytes:
-    chunk = os.pread(descriptor, count, place)
-    while len(chunk) < count:
-        chunk += os.pread(descriptor, count - len(chunk), place + len(chunk))
-    return chunk
+            yield _ZEROS[:count] if next_data >= place + count else contents.read(descriptor, count, place)

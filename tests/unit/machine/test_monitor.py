@@ -26,11 +26,11 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 def test_a_screen_is_asked_for(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.sendall(GREETING + DONE + b'{"event": "RESUME"}\n' + DONE)
-    Monitor(ours).write_screen(Path("/work/screen.png"))
+    Monitor(ours).write_screen(Path("/srv/machine/screen.png"))
     asked = [json.loads(line) for line in theirs.recv(4096).splitlines()]
     assert asked == [
         {"execute": "qmp_capabilities", "arguments": {}},
-        {"execute": "screendump", "arguments": {"filename": "/work/screen.png", "format": "png"}},
+        {"execute": "screendump", "arguments": {"filename": "/srv/machine/screen.png", "format": "png"}},
     ]
 
 
@@ -38,7 +38,7 @@ def test_a_refusal_is_told(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.sendall(GREETING + DONE + b'{"error": {"class": "GenericError", "desc": "no screen"}}\n')
     with pytest.raises(BuildError, match="asking the machine for screendump: no screen"):
-        Monitor(ours).write_screen(Path("/work/screen.png"))
+        Monitor(ours).write_screen(Path("/srv/machine/screen.png"))
 
 
 def test_a_machine_that_is_gone(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -48,4 +48,4 @@ def test_a_machine_that_is_gone(ends: tuple[socket.socket, socket.socket]) -> No
     theirs.close()
     monitor.quit()
     with pytest.raises(BuildError, match="asking the machine"):
-        monitor.write_screen(Path("/work/screen.png"))
+        monitor.write_screen(Path("/srv/machine/screen.png"))

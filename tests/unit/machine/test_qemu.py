@@ -18,10 +18,10 @@ def options(arguments: tuple[str, ...], name: str) -> list[str]:
 
 
 def test_what_a_machine_writes_reaches_no_file_of_a_drive() -> None:
-    seed = Drive(Path("/work/seed"), "raw")
+    seed = Drive(Path("/srv/machine/seed"), "raw")
     assert options(qemu.arguments(dataclasses.replace(PLAIN, drives=(DISK, seed))), "-drive") == [
         "if=virtio,snapshot=on,format=qcow2,file=/srv/noble.qcow2",
-        "if=virtio,snapshot=on,format=raw,file=/work/seed",
+        "if=virtio,snapshot=on,format=raw,file=/srv/machine/seed",
     ]
 
 
@@ -48,20 +48,20 @@ def test_a_machine_that_is_checked_starts_once() -> None:
 
 
 def test_uefi_has_variables_to_write_to() -> None:
-    own = firmware.Firmware(Path("/f/code"), Path("/work/variables"))
+    own = firmware.Firmware(Path("/f/code"), Path("/srv/machine/variables"))
     arguments = qemu.arguments(dataclasses.replace(PLAIN, firmware=own))
     assert options(arguments, "-drive")[:2] == [
         "if=pflash,format=raw,readonly=on,file=/f/code",
-        "if=pflash,format=raw,file=/work/variables",
+        "if=pflash,format=raw,file=/srv/machine/variables",
     ]
     assert not any("pflash" in one for one in qemu.arguments(PLAIN))
 
 
 def test_a_kernel_is_started_without_a_boot_loader() -> None:
-    kernel = Kernel(Path("/work/kernel"), Path("/work/initrd"), "root=UUID=1 rw")
+    kernel = Kernel(Path("/srv/machine/kernel"), Path("/srv/machine/initrd"), "root=UUID=1 rw")
     arguments = qemu.arguments(dataclasses.replace(PLAIN, kernel=kernel))
     assert [options(arguments, name) for name in ("-kernel", "-initrd", "-append")] == [
-        ["/work/kernel"],
-        ["/work/initrd"],
+        ["/srv/machine/kernel"],
+        ["/srv/machine/initrd"],
         ["root=UUID=1 rw"],
     ]

@@ -39,7 +39,6 @@ def run(options: argparse.Namespace) -> int:
 
     def watched() -> int:
         merits = boot.watched(target, wish, site.work_dir, _show)
-        print()
         if merits:
             print(legible(f"{target.name}: {'; '.join(merits)}"))
         return EXIT_DONE

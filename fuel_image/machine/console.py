@@ -35,7 +35,7 @@ _HOPELESS = (
     "grub rescue> ",
     "grub> ",
     "No bootable option or device was found",
-    "Shell> ",
+    "UEFI Interactive Shell",
 )
 """What a machine says last when it does not start: what follows is for a person at the keyboard."""
 _CLOUD_INIT = re.compile("cloud-init", re.IGNORECASE)
@@ -78,6 +78,12 @@ class Console:
             self._take(line[:_LONGEST_LINE])
         self._line = rest[-_LONGEST_LINE:]
         self._look_at(self._line)
+
+    def finish(self) -> None:
+        """End the last line, for what others say after it."""
+        if not self._at_start:
+            self._show("\n")
+            self._at_start = True
 
     def _without_sequences(self, text: str) -> str:
         """Return the text that is none of a terminal's sequences, and keep for later what may become one."""

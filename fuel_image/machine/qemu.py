@@ -86,8 +86,10 @@ def _arguments(machine: Machine) -> Iterator[str]:
     if machine.firmware is not None:
         yield from ("-drive", f"if=pflash,format=raw,readonly=on,file={escaped(machine.firmware.code)}")
         yield from ("-drive", f"if=pflash,format=raw,file={escaped(machine.firmware.variables)}")
-    for drive in machine.drives:
-        yield from ("-drive", f"if=virtio,snapshot=on,format={drive.format},file={escaped(drive.file)}")
+    for number, drive in enumerate(machine.drives):
+        place = f"if=none,id=drive{number},snapshot=on,format={drive.format},file={escaped(drive.file)}"
+        # UEFI starts from what has a bootindex only: else it would wait for a server to start it over the network.
+        yield from ("-drive", place, "-device", f"virtio-blk-pci,drive=drive{number}{'' if number else ',bootindex=0'}")
     if machine.kernel is not None:
         yield from ("-kernel", os.fspath(machine.kernel.file), "-initrd", os.fspath(machine.kernel.initrd))
         yield from ("-append", machine.kernel.parameters)

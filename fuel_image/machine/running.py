@@ -71,9 +71,12 @@ def started(machine: Machine, directory: Path, show: Callable[[str], object]) ->
         with together(1, command.end_running) as tasks:
             running = tasks.start(_run, arguments, directory)
             with _connected(console, running) as heard, _connected(monitor, running) as asked:
-                control = Monitor(asked)
-                yield Running(Console(show), control, heard)
-                control.quit()
+                one = Running(Console(show), Monitor(asked), heard)
+                try:
+                    yield one
+                finally:
+                    one.console.finish()
+                one.monitor.quit()
     finally:
         os.close(opened)
 

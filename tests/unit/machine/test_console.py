@@ -76,6 +76,16 @@ def test_nothing_reaches_the_terminal_that_it_would_obey(said: bytes, shown: str
     assert found == shown
 
 
+def test_the_last_line_is_ended_once() -> None:
+    shown: list[str] = []
+    console = Console(shown.append)
+    console.finish()
+    console.feed(b"node-1 login: ")
+    console.finish()
+    console.finish()
+    assert shown == ["node-1 login: ", "\n"]
+
+
 def test_a_character_in_two_pieces() -> None:
     assert fed("grün".encode()[:3], "grün".encode()[3:])[1] == "grün"
 

@@ -20,15 +20,21 @@ def options(arguments: tuple[str, ...], name: str) -> list[str]:
 def test_what_a_machine_writes_reaches_no_file_of_a_drive() -> None:
     seed = Drive(Path("/srv/machine/seed"), "raw")
     assert options(qemu.arguments(dataclasses.replace(PLAIN, drives=(DISK, seed))), "-drive") == [
-        "if=virtio,snapshot=on,format=qcow2,file=/srv/noble.qcow2",
-        "if=virtio,snapshot=on,format=raw,file=/srv/machine/seed",
+        "if=none,id=drive0,snapshot=on,format=qcow2,file=/srv/noble.qcow2",
+        "if=none,id=drive1,snapshot=on,format=raw,file=/srv/machine/seed",
     ]
+
+
+def test_a_machine_starts_from_its_first_drive_only() -> None:
+    seed = Drive(Path("/srv/machine/seed"), "raw")
+    devices = options(qemu.arguments(dataclasses.replace(PLAIN, drives=(DISK, seed))), "-device")
+    assert devices[-2:] == ["virtio-blk-pci,drive=drive0,bootindex=0", "virtio-blk-pci,drive=drive1"]
 
 
 def test_a_name_is_not_taken_for_options() -> None:
     odd = Drive(Path("/srv/a,snapshot=off"), "raw")
     (drive,) = options(qemu.arguments(dataclasses.replace(PLAIN, drives=(odd,))), "-drive")
-    assert drive == "if=virtio,snapshot=on,format=raw,file=/srv/a,,snapshot=off"
+    assert drive == "if=none,id=drive0,snapshot=on,format=raw,file=/srv/a,,snapshot=off"
     assert "path=/a,,b/console," in qemu.watched("/a,b/console", "/m")[1]
 
 

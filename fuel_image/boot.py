@@ -68,7 +68,8 @@ def watched(target: Path, wish: Wish, work_dir: Path, show: Callable[[str], obje
         if wish.check and subject.digests(booted) != before:
             problems = (*problems, "the machine has changed its files")
     if problems:
-        raise BuildError(f"booting {booted.name}: {'; '.join(problems)}", tail=console.tail)
+        tail = () if console.report else console.tail  # a report says it all
+        raise BuildError(f"booting {booted.name}: {'; '.join(problems)}", tail=tail)
     return verdict.merits(console) if wish.check else ()
 
 

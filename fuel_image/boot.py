@@ -122,7 +122,7 @@ def _problems(one: Running, booted: Subject, wish: Wish, work: Path) -> tuple[st
     if not wish.ends_by_itself:
         stopped = one.listen(lambda _: False, deadline)
         return () if stopped == ENDED else (stopped,)
-    stopped = one.listen(lambda _: console.prompted or console.hopeless is not None, deadline)
+    stopped = one.listen(lambda silent: console.prompted or verdict.is_hopeless(console, silent), deadline)
     if wish.screenshot is not None and stopped != ENDED:
         _picture(one, wish.screenshot, work)
     if wish.check and not stopped:

@@ -106,5 +106,6 @@ class Console:
         """Note what a line tells, which may be about to go on."""
         self.prompted = self.prompted or _PROMPT.match(line) is not None
         self.names_cloud_init = self.names_cloud_init or _CLOUD_INIT.search(line) is not None
-        if self.hopeless is None and any(one in line for one in _HOPELESS):
-            self.hopeless = line.strip()
+        known = self.hopeless is not None and not line.startswith(self.hopeless)  # and not the same, gone on
+        if not known and any(one in line for one in _HOPELESS):
+            self.hopeless = line.rstrip()

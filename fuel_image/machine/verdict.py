@@ -12,13 +12,19 @@ from fuel_image.machine.report import Report
 
 _SILENT_SECONDS = 10.0
 """How long a machine without cloud-init, at its login prompt, says nothing when it is done."""
+_SAID_SECONDS = 2.0
 _DONE = "done"
 _RUNNING = "running"
 
 
+def is_hopeless(console: Console, silent_seconds: float) -> bool:
+    """Tell whether a machine does not start and has said why, which may go on in the line after it is known."""
+    return console.hopeless is not None and silent_seconds >= _SAID_SECONDS
+
+
 def is_known(console: Console, silent_seconds: float, *, cloud_init: bool) -> bool:
     """Tell whether all is seen that will be: *cloud_init* tells whether the machine is known to have it."""
-    if console.hopeless is not None:
+    if is_hopeless(console, silent_seconds):
         return True
     if not console.prompted:
         return False

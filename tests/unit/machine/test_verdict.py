@@ -67,7 +67,8 @@ def test_why_nobody_looked_any_longer() -> None:
         ((CLOUD_INIT, PROMPT), 1000, False, False),
         ((PROMPT, reported()), 0, True, True),
         ((reported(),), 1000, True, False),
-        ((b"Kernel panic - not syncing: x\r\n",), 0, True, True),
+        ((b"Kernel panic - not syncing",), 0, True, False),
+        ((b"Kernel panic - not syncing: x\r\n",), 2, True, True),
     ],
 )
 def test_when_all_is_known(said: tuple[bytes, ...], silent_seconds: float, cloud_init: bool, known: bool) -> None:

@@ -89,7 +89,8 @@ def _arguments(machine: Machine) -> Iterator[str]:
     for number, drive in enumerate(machine.drives):
         place = f"if=none,id=drive{number},snapshot=on,format={drive.format},file={escaped(drive.file)}"
         # UEFI starts from what has a bootindex only: else it would wait for a server to start it over the network.
-        yield from ("-drive", place, "-device", f"virtio-blk-pci,drive=drive{number}{'' if number else ',bootindex=0'}")
+        first = number == 0 and machine.kernel is None  # which would have the same
+        yield from ("-drive", place, "-device", f"virtio-blk-pci,drive=drive{number}{',bootindex=0' if first else ''}")
     if machine.kernel is not None:
         yield from ("-kernel", os.fspath(machine.kernel.file), "-initrd", os.fspath(machine.kernel.initrd))
         yield from ("-append", machine.kernel.parameters)

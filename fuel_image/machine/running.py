@@ -11,8 +11,8 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
+from concurrent.futures import Future, TimeoutError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from fuel_image.machine.monitor import Monitor
 from fuel_image.machine.qemu import Machine
 
 _START_SECONDS = 60.0
+_END_SECONDS = 2.0
 _LOOK_AGAIN_SECONDS = 0.1
 _LISTEN_SECONDS = 1.0
 _CHUNK_BYTES = 1 << 16
@@ -70,7 +71,7 @@ def started(machine: Machine, directory: Path, show: Callable[[str], object]) ->
         arguments = (*qemu.arguments(machine), *qemu.watched(console, monitor))
         with together(1, command.end_running) as tasks:
             running = tasks.start(_run, arguments, directory)
-            with _connected(console, running) as heard, _connected(monitor, running) as asked:
+            with _told(running), _connected(console, running) as heard, _connected(monitor, running) as asked:
                 one = Running(Console(show), Monitor(asked), heard)
                 try:
                     yield one
@@ -88,6 +89,17 @@ def environment(directory: Path) -> dict[str, str]:
 
 def _run(arguments: tuple[str, ...], directory: Path) -> None:
     run(qemu.PROGRAM, *arguments, doing="running the machine", env=environment(directory))
+
+
+@contextmanager
+def _told(running: Future[None]) -> Iterator[None]:
+    """Raise, instead of that nothing can be asked of it any more, why the emulator has failed, if it has."""
+    try:
+        yield
+    except BuildError:
+        with suppress(TimeoutError):
+            running.result(_END_SECONDS)
+        raise
 
 
 @contextmanager

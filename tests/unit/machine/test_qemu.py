@@ -66,6 +66,7 @@ def test_uefi_has_variables_to_write_to() -> None:
 def test_a_kernel_is_started_without_a_boot_loader() -> None:
     kernel = Kernel(Path("/srv/machine/kernel"), Path("/srv/machine/initrd"), "root=UUID=1 rw")
     arguments = qemu.arguments(dataclasses.replace(PLAIN, kernel=kernel))
+    assert not any("bootindex" in one for one in arguments)
     assert [options(arguments, name) for name in ("-kernel", "-initrd", "-append")] == [
         ["/srv/machine/kernel"],
         ["/srv/machine/initrd"],

@@ -248,15 +248,3 @@ def test_what_this_host_lacks_is_named_before_anything_is_made(tmp_path: Path) -
     for words in ("qemu-system-x86_64 (package qemu-system-x86)", "mcopy (package mtools)"):
         assert words in ended.stderr
     assert not (tmp_path / "work").exists()
-
-
-def test_why_the_emulator_fails_is_told(tmp_path: Path) -> None:
-    """Here it finds firmware that is none."""
-    (tmp_path / "disk").write_bytes(disk(PROMPT))
-    hidden = "for file in /usr/share/OVMF/OVMF_CODE*.fd; do mount --bind /dev/null $file; done"
-    argv = [*PROGRAM, "boot", "--uefi", "--check", "--work-dir", str(tmp_path / "work"), str(tmp_path / "disk")]
-    shell = ["unshare", "--mount", "sh", "-c", f'{hidden}; exec "$0" "$@"']
-    ended = subprocess.run([*shell, *argv], check=False, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
-    assert ended.returncode == 1
-    assert "running the machine: qemu-system-x86_64 ended with exit code 1" in ended.stderr
-    assert "    | qemu-system-x86_64: " in ended.stderr

@@ -27,6 +27,10 @@ class Monitor:
         self._answer()  # the greeting
         self._execute("qmp_capabilities")
 
+    def go(self) -> None:
+        """Let a machine begin that waits for it."""
+        self._execute("cont")
+
     def write_screen(self, file: Path) -> None:
         """Write what is on the screen as a PNG (QEMU 7.1)."""
         self._execute("screendump", filename=os.fspath(file), format="png")

@@ -54,8 +54,12 @@ class Machine:
 
 
 def watched(console: str, monitor: str) -> tuple[str, ...]:
-    """Return the arguments for a console and a monitor on sockets at these paths; QEMU waits for who uses the first."""
+    """Return the arguments for a console and a monitor on sockets at these paths.
+
+    QEMU waits for who uses the first, and the machine for the monitor to let it go: it may end in a moment.
+    """
     return (
+        "-S",
         "-chardev", f"socket,id=console,path={escaped(console)},server=on,wait=on",
         "-serial", "chardev:console",
         "-chardev", f"socket,id=monitor,path={escaped(monitor)},server=on,wait=off",

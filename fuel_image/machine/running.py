@@ -73,6 +73,7 @@ def started(machine: Machine, directory: Path, show: Callable[[str], object]) ->
             running = tasks.start(_run, arguments, directory)
             with _told(running), _connected(console, running) as heard, _connected(monitor, running) as asked:
                 one = Running(Console(show), Monitor(asked), heard)
+                one.monitor.go()
                 try:
                     yield one
                 finally:

@@ -34,6 +34,13 @@ def test_a_screen_is_asked_for(ends: tuple[socket.socket, socket.socket]) -> Non
     ]
 
 
+def test_a_machine_that_waits_is_let_go(ends: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = ends
+    theirs.sendall(GREETING + DONE + b'{"event": "RESUME"}\n' + DONE)
+    Monitor(ours).go()
+    assert json.loads(theirs.recv(4096).splitlines()[-1]) == {"execute": "cont", "arguments": {}}
+
+
 def test_a_refusal_is_told(ends: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = ends
     theirs.sendall(GREETING + DONE + b'{"error": {"class": "GenericError", "desc": "no screen"}}\n')

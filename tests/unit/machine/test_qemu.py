@@ -35,7 +35,7 @@ def test_a_name_is_not_taken_for_options() -> None:
     odd = Drive(Path("/srv/a,snapshot=off"), "raw")
     (drive,) = options(qemu.arguments(dataclasses.replace(PLAIN, drives=(odd,))), "-drive")
     assert drive == "if=none,id=drive0,snapshot=on,format=raw,file=/srv/a,,snapshot=off"
-    assert "path=/a,,b/console," in qemu.watched("/a,b/console", "/m")[1]
+    assert "path=/a,,b/console," in qemu.watched("/a,b/console", "/m")[2]
 
 
 def test_each_accelerator_has_its_processor() -> None:

@@ -33,6 +33,7 @@ from fuel_image.tree import (
     fstab,
     growth,
     grub_config,
+    locales,
     selections,
     times,
 )
@@ -172,6 +173,7 @@ def bootable(means: Means, below: Stage, planned: PlannedDisk) -> Iterator[Layer
             grub_config.make(inside, disk)
             fstab.write(tree, disk)
             growth.install(tree, disk)
+            locales.choose_default(tree)
         times.settle(tree, Times(means.times.instead, means.times.instead))
         return {}
 

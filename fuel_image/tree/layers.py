@@ -33,7 +33,7 @@ from fuel_image.tree.root import Tree
 
 LOG = logging.getLogger(__name__)
 
-FORMAT = 9
+FORMAT = 10
 """Changed whenever the same inputs would give another tree than before."""
 
 Make = Callable[[Tree], Mapping[str, Any]]

@@ -11,8 +11,9 @@ from fuel_image.tree.root import Tree
 
 _SUPPORTED = "/usr/share/i18n/SUPPORTED"
 _WANTED = "/etc/locale.gen"
-_CHOSEN = "/etc/default/locale"
+_CHOSEN, _OF_SYSTEMD = "/etc/default/locale", "/etc/locale.conf"
 _ALWAYS_THERE = ("C", "POSIX")
+_DEFAULT = "C.UTF-8"
 
 
 def choose(chroot: Chroot, locale: str) -> None:
@@ -25,7 +26,24 @@ def choose(chroot: Chroot, locale: str) -> None:
         chroot.run("update-locale", "--reset", f"LANG={locale}", doing=f"setting the locale {locale}")
     else:
         chroot.tree.mkdir("/etc/default")
-        chroot.tree.write(_CHOSEN, f"LANG={locale}\n")
+        chroot.tree.write(_place(chroot.tree), f"LANG={locale}\n")
+
+
+def choose_default(tree: Tree) -> None:
+    """Choose the locale that every tree has for a system that has chosen none.
+
+    Else cloud-init chooses its own at the first boot, and fails where it can neither generate it nor fetch what does.
+    """
+    place = _place(tree)
+    lines = tree.read(place).splitlines() if tree.exists(place) else []
+    if not any(line.strip().startswith("LANG=") for line in lines):  # the package locales leaves a file without one
+        tree.mkdir("/etc/default")
+        tree.write(place, "".join(f"{line}\n" for line in (*lines, f"LANG={_DEFAULT}")))
+
+
+def _place(tree: Tree) -> str:
+    """Return the file that holds the choice: releases have made Debian's a link to systemd's (locale.conf(5))."""
+    return _OF_SYSTEMD if tree.exists(_CHOSEN) and not tree.is_file(_CHOSEN) else _CHOSEN
 
 
 def _available(chroot: Chroot, locale: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from fuel_image.customisation.asked import Customisation
 from fuel_image.errors import BuildError, TreeError
-from fuel_image.tree import clean, identity, kernel_settings, settle, users
+from fuel_image.tree import clean, identity, kernel_settings, locales, settle, users
 from fuel_image.tree.root import Tree
 
 
@@ -73,6 +73,24 @@ def test_modules_of_the_tree_s_kernels(tree: Tree) -> None:
     with pytest.raises(BuildError, match="no kernel of the tree has br_netfiler") as caught:
         kernel_settings.write_all(tree, Customisation(modules=("ext4", "br_netfiler")))
     assert caught.value.advice == "did you mean br_netfilter?"
+
+
+def test_a_system_without_a_locale_gets_the_one_that_every_tree_has(tree: Tree) -> None:
+    locales.choose_default(tree)
+    assert tree.read("/etc/default/locale") == "LANG=C.UTF-8\n"
+    tree.write("/etc/default/locale", "#LANG=\n")
+    locales.choose_default(tree)
+    assert tree.read("/etc/default/locale") == "#LANG=\nLANG=C.UTF-8\n"
+    tree.write("/etc/default/locale", "LANG=de_DE.UTF-8\n")
+    locales.choose_default(tree)
+    assert tree.read("/etc/default/locale") == "LANG=de_DE.UTF-8\n"
+
+
+def test_a_choice_that_is_kept_elsewhere(tree: Tree) -> None:
+    tree.mkdir("/etc/default")
+    tree.symlink("/etc/default/locale", "../locale.conf")
+    locales.choose_default(tree)
+    assert tree.read("/etc/locale.conf") == tree.read("/etc/default/locale") == "LANG=C.UTF-8\n"
 
 
 def test_what_is_not_asked_for_is_not_written(tree: Tree) -> None:

@@ -34,9 +34,8 @@ def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epo
     Raises BuildError.
     """
     asked = disk.request
-    mounts = [one.request.mount for one in disk.partitions if one.request.mount is not None]
     with step(f"Making {asked.filename}") as shown, ExitStack() as stack:
-        tops = {mount: stack.enter_context(contents.view(tree.path, mount, mounts, work)) for mount in mounts}
+        tops = {mount: stack.enter_context(contents.view(tree.path, mount, disk.mounts, work)) for mount in disk.mounts}
         sources = {mount: Source(top, contents.take(top)) for mount, top in tops.items()}
         needed = 3 * sum(source.room_bytes for source in sources.values())  # apart, on the disk, in another form
         room = stack.enter_context(memory.scratch(work / "disk", needed))
@@ -117,8 +116,7 @@ def _made(
     placed: Layout | None,
 ) -> list[_Part]:
     """Make and check the content of partitions, as many at a time as there are CPUs; *placed* tells their sizes."""
-    stopped = threading.Event()
-    with together(cpus(), stopped.set, command.end_running) as tasks:
+    with together(cpus(), command.end_running) as tasks:
         futures = [tasks.start(_make_one, plan, one, sources, room, epoch, placed) for one in partitions]
     return [future.result() for future in futures]
 

@@ -24,7 +24,6 @@ _EARLY = "/run/grub-early.cfg"
 _MADE = "/run/grub.efi"
 _FONT = "/usr/share/grub/unicode.pf2"
 _MODULE_ENDINGS = (".mod", ".lst")
-_VENDORS = ("ubuntu", "debian")
 _UNSIGNED_MODULES = (
     "normal",
     "configfile",

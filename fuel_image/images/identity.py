@@ -7,6 +7,7 @@ the disk holds.
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from uuid import UUID, uuid5
 from fuel_image.errors import BuildError
 
 _VMDK_DESCRIPTOR, _VMDK_DESCRIPTOR_BYTES = 512, 20 * 512
-_VMDK_CID = b"\nCID="
+_VMDK_CID = re.compile(rb"(?<=\nCID=)[0-9a-f]+(?=\n)")
 _VDI_SIGNATURE, _VDI_SIGNATURE_PLACE = 0xBEDA107F, 0x40
 _VDI_IDENTITIES = 0x188
 """That of the disk and that of its last snapshot."""
@@ -33,11 +34,12 @@ _CRC32C = 0x82F63B78
 
 def of_vmdk(file: BinaryIO, uuid: UUID) -> None:
     """Give a vmdk the identity of its content that comes of *uuid*."""
+    # QEMU's own has as few digits as it takes (block/vmdk.c), so what follows it moves
+    text = _bytes(file, _VMDK_DESCRIPTOR, _VMDK_DESCRIPTOR_BYTES).rstrip(b"\0")
+    text, found = _VMDK_CID.subn(uuid.hex[:8].encode(), text)
+    _expect(found == 1 and len(text) <= _VMDK_DESCRIPTOR_BYTES, file)
     file.seek(_VMDK_DESCRIPTOR)
-    found = file.read(_VMDK_DESCRIPTOR_BYTES).find(_VMDK_CID)
-    _expect(found >= 0, file)
-    file.seek(_VMDK_DESCRIPTOR + found + len(_VMDK_CID))
-    file.write(uuid.hex[:8].encode())
+    file.write(text.ljust(_VMDK_DESCRIPTOR_BYTES, b"\0"))
 
 
 def of_vdi(file: BinaryIO, uuid: UUID) -> None:

@@ -77,7 +77,7 @@ def test_a_login_prompt_and_nothing_degraded(noble: ImageSet, tmp_path: Path) ->
                 "ls /etc/ssh/*_key | wc -l; wc -c < /etc/machine-id; findmnt -no SIZE /",
                 r"(\d+)\s+(\d+)\s+([\d.]+)G",
             )
-            (answered,) = said(machine, "ssh-keyscan 127.0.0.1 2>/dev/null | grep -c ssh-", r"(\d+)")
+            (answered,) = said(machine, "ssh-keyscan -T 120 127.0.0.1 2>/dev/null | grep -c ssh-", r"(\d+)")
         finally:
             machine.close(force=True)
     assert state == "running", failed

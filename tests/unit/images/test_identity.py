@@ -14,13 +14,17 @@ from fuel_image.images import identity
 IDENTITY = UUID("5f1c1d6e-3b9d-4f57-9d2c-0f2f6f1f7a11")
 
 
-def test_a_vmdk_s_content_is_identified_in_its_descriptor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made_up", [b"81234567", b"1234567", b"0"])
+def test_a_vmdk_s_content_is_identified_in_its_descriptor(tmp_path: Path, made_up: bytes) -> None:
+    def whole(identity: bytes) -> bytes:
+        text = b"# Disk DescriptorFile\nversion=1\nCID=%s\nparentCID=ffffffff\n" % identity
+        return bytes(512) + text.ljust(20 * 512, b"\0") + b"the grains"
+
     path = tmp_path / "vmdk"
-    text = b"# Disk DescriptorFile\nversion=1\nCID=%s\nparentCID=ffffffff\n"
-    path.write_bytes(bytes(512) + text % b"01234567")
+    path.write_bytes(whole(made_up))
     with path.open("r+b") as file:
         identity.of_vmdk(file, IDENTITY)
-    assert path.read_bytes() == bytes(512) + text % b"5f1c1d6e"
+    assert path.read_bytes() == whole(b"5f1c1d6e")
 
 
 @pytest.mark.parametrize("identify", [identity.of_vmdk, identity.of_vhdx, identity.of_vdi])

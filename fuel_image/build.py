@@ -6,13 +6,15 @@ Owns the order of the steps and how long each thing lives. Everything else is do
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from fuel_image import disks, metadata, partitions, published, stages
+from fuel_image import checksums, disks, exports, metadata, partitions, published, stages
 from fuel_image import plan as plans
 from fuel_image.archive import opening, trust
 from fuel_image.archive.choices import Choice, Choices
@@ -89,6 +91,7 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
         if already is not None:
             return already
         preflight.check_directories((settings.work_dir, settings.cache_dir), request.output)
+        checksums.check(request, work)
         store = Store(settings.cache_dir / LAYERS, use=options.use_cache)
         means, wishes = _ready(plan, settings, options, inquiry, store, answers)
         reached(Milestone.SHIPPING)
@@ -100,6 +103,7 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
             if options.keep_tree is not None:
                 keep.keep(tree, options.keep_tree)
             artifacts = partitions.make_all(tree, means.plan, outs, work, means.times.newer_than)
+            artifacts += exports.make_all(tree, means.plan, outs, work, means.times.newer_than)
         for disk in means.plan.disks:
             artifacts += (_disk(means, whole, disk, outs[disk.request.filename], work),)
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
@@ -108,8 +112,12 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
             origins = _origins(means.repositories, whole.packages)
             epoch = means.times.newer_than
             record = metadata.document(means.plan, wishes, means.repositories, inventory, origins, artifacts, epoch)
-            last.file.write(metadata.written(record).encode())
-            reveal_set(request.output, list(outs.values()), last)
+            text = metadata.written(record).encode()
+            last.file.write(text)
+            digests = {one.filename: one.packed.sha256 for one in artifacts}
+            digests[last.name] = hashlib.sha256(text).hexdigest()
+            files = [*outs.values(), *stack.enter_context(checksums.beside(request, artifacts))]
+            reveal_set(request.output, files, last, partial(checksums.listing, request, digests, work))
     prune(settings)
     reached(Milestone.DONE)
     return Built(artifacts, request.metadata_path, len(inventory))

@@ -71,7 +71,9 @@ def _images(old: Record, new: Record) -> Iterator[str]:
 
 def _place(one: Recorded) -> str:
     """Return what stays the same from set to set: a file may be named for its date."""
-    return one.filename if one.kind == DISK else f"{one.kind} of {one.mount or one.filename}" if one.raw else one.kind
+    if one.raw is not None:
+        return f"{one.kind} of {one.mount or one.filename}"
+    return one.filename if one.kind == DISK else one.kind  # a set may have several disks, and one of each other kind
 
 
 def _content(one: Recorded) -> object:

@@ -36,6 +36,8 @@ def make_all(tree: Tree, plan: Plan, outs: Mapping[str, Staged], work: Path, epo
     The mount points must be there.
     """
     mounts = [image.request.mount for image in plan.images]
+    if not mounts:
+        return ()
     with step("Making images") as shown, ExitStack() as stack:
         views = [stack.enter_context(contents.view(tree.path, mount, mounts, work)) for mount in mounts]
         sources = [Source(top, contents.take(top)) for top in views]

@@ -16,6 +16,7 @@ from fuel_image.errors import redact
 from fuel_image.images.filesystems import FILESYSTEMS, ext_features
 from fuel_image.images.formats import DISK_FORMATS
 from fuel_image.outputs.asked import SWAP, VFAT, DiskRequest, PartitionRequest
+from fuel_image.outputs.exports import EXPORTS
 from fuel_image.request import ImageRequest, Request
 from fuel_image.suites import Suite, default_packages, suite_named
 
@@ -91,6 +92,10 @@ class Plan:
                 tools.update(
                     _PARTITION_TOOLS.get(partition.request.format) or FILESYSTEMS[partition.request.format].tools
                 )
+        for export in self.request.exports:
+            tools.update(EXPORTS[export.kind].tools)
+        if self.request.signing_key is not None:
+            tools.update(("gpg", "gpgconf"))
         return tuple(sorted(tools))
 
 
@@ -151,6 +156,10 @@ def described(plan: Plan) -> str:
         lines.append(f"  {asked.filename}: {what}, UUID {image.uuid}{features}")
     for disk in plan.disks:
         lines += _described_disk(disk)
+    lines += [f"  {one.filename}: {one.kind} in {one.container}" for one in request.exports]
+    if request.checksums:
+        signed = "" if request.signing_key is None else f", signed with {request.signing_key}"
+        lines.append(f"  SHA256SUMS, and a .sha256 file for each{signed}")
     lines.append(f"  {request.metadata_filename}: metadata, published last")
     return "\n".join(lines)
 
@@ -200,5 +209,6 @@ def _steps(plan: Plan) -> list[str]:
             f"put GRUB for {' and '.join(disk.boot)} into the tree, make its disk, write {disk.filename}"
             for disk in request.disks
         ),
+        *(f"write the {one.kind} to {one.filename}" for one in request.exports),
         f"publish the files, then {request.metadata_filename}",
     ]

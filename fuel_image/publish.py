@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Callable
 
 from fuel_image.errors import BuildError, HostError
 from fuel_image.host.cpus import cpus
@@ -97,21 +97,29 @@ def staged(directory: Path, name: str) -> Iterator[Staged]:
         yield Staged(directory, name, file)
 
 
-def reveal_set(directory: Path, images: Sequence[Staged], metadata: Staged) -> None:
+def reveal_set(
+    directory: Path,
+    images: Sequence[Staged],
+    metadata: Staged,
+    listing: Callable[[], AbstractContextManager[Sequence[Staged]]] = lambda: nullcontext(()),
+) -> None:
     """Publish the images, then the metadata, whose presence means that the set is whole.
 
-    Until everything is finished the older set of the same names stays as it was. Then its metadata goes first: beside
-    a new image it would make every node's check fail.
+    *listing* gives what is published between them and depends on what other sets are there; nobody else publishes
+    meanwhile. Until everything is finished the older set of the same names stays as it was. Then its metadata goes
+    first: beside a new image it would make every node's check fail.
     """
     try:
         with locked(directory):  # so that the files of two builds of the same set never mix
             _remove_unfinished(directory)  # left by a build that was killed just there
             try:
-                for one in (*images, metadata):
-                    one.finish()
-                (directory / metadata.name).unlink(missing_ok=True)
-                for one in (*images, metadata):
-                    one.reveal()
+                with listing() as lists:
+                    files = (*images, *lists, metadata)
+                    for one in files:
+                        one.finish()
+                    (directory / metadata.name).unlink(missing_ok=True)
+                    for one in files:
+                        one.reveal()
                 _sync_directory(directory)
             except BaseException:
                 _remove_unfinished(directory)

@@ -38,8 +38,10 @@ from fuel_image.document import (
 from fuel_image.errors import Problem, RequestError, redact
 from fuel_image.images.filesystems import FILESYSTEMS
 from fuel_image.outputs import asked as outputs
+from fuel_image.outputs import exports as tree_exports
 from fuel_image.outputs import names
 from fuel_image.outputs.asked import DiskRequest
+from fuel_image.outputs.exports import EXPORTS, ExportRequest
 from fuel_image.outputs.names import metadata_filename
 from fuel_image.outputs.problems import problems as disk_problems
 from fuel_image.sizes import DEFAULT_RESERVE, Reserve, reserve
@@ -112,6 +114,9 @@ class Request:
     source_date_epoch: int | None
     customisation: Customisation
     disks: tuple[DiskRequest, ...]
+    exports: tuple[ExportRequest, ...]
+    checksums: bool
+    signing_key: str | None
     digest: str
 
     @property
@@ -121,14 +126,15 @@ class Request:
 
     @property
     def main_filename(self) -> str:
-        """The file that names the set: the root image, or else the first disk."""
+        """The file that names the set: the root image, or else the first of the others."""
         root = [image.filename for image in self.images if image.mount == "/"]
-        return (*root, *(disk.filename for disk in self.disks))[0]
+        return (*root, *self.filenames)[0]
 
     @property
     def filenames(self) -> tuple[str, ...]:
         """The files that are published, but for the metadata."""
-        return (*(image.filename for image in self.images), *(disk.filename for disk in self.disks))
+        images, disks = (one.filename for one in self.images), (one.filename for one in self.disks)
+        return (*images, *disks, *(one.filename for one in self.exports))
 
     @property
     def metadata_path(self) -> Path:
@@ -169,11 +175,12 @@ def _parse(text: str, strict: bool, environment: Mapping[str, str]) -> Request:
 
 
 def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
-    if not ("image_data" in document or "disks" in document):
-        yield Problem("$", "asks for nothing: give image_data, disks or both")
+    if not any(key in document for key in ("image_data", "disks", *EXPORTS)):
+        yield Problem("$", f"asks for nothing: give image_data, disks, {', '.join(EXPORTS)} or several of them")
     yield from _image_problems(document.get("image_data"))
     yield from names.problems(document)
     yield from disk_problems(document)
+    yield from tree_exports.problems(document)
     for index, repo in enumerate(document["repos"]):
         yield from _repository_problems(repo, f"$.repos[{index}]")
     for index, package in enumerate(document.get("packages", ())):
@@ -281,9 +288,21 @@ def _typed(document: dict[str, Any], epoch: int | None) -> Request:
         source_date_epoch=epoch,
         customisation=asked.typed(document),
         disks=outputs.disks(document),
+        exports=tree_exports.exports(document),
+        checksums=_checksums(document),
+        signing_key=document.get("signing_key"),
         digest="",
     )
     return dataclasses.replace(request, digest=_digest(request))
+
+
+def _checksums(document: dict[str, Any]) -> bool:
+    """Tell whether files of checksums are wanted: not unasked where there are but partition images.
+
+    What removes those of an environment knows their names and no others.
+    """
+    unasked = "signing_key" in document or any(key in document for key in ("disks", *EXPORTS))
+    return bool(document.get("checksums", unasked))
 
 
 def proxies_from(written: dict[str, Any]) -> Proxies:

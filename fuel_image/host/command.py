@@ -219,7 +219,7 @@ def _execute(
         *argv,
         _bg=True,
         _bg_exc=False,
-        _in=stdin,
+        _in=os.fsencode(stdin),  # it may hold the names of files
         _out=on_stdout,
         _err=on_stderr,
         _out_bufsize=_CHUNK_BYTES,

@@ -29,6 +29,8 @@ _PACKAGES = {
     "blkid": "util-linux",
     "setpriv": "util-linux",
     "cp": "coreutils",
+    "mksquashfs": "squashfs-tools",
+    "gpg": "gpg (Debian) or gnupg2 (EL)",
     "sfdisk": "fdisk (Debian) or util-linux (EL)",
     "mkswap": "util-linux",
     "mkfs.vfat": "dosfstools",

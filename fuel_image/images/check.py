@@ -54,8 +54,13 @@ def check(image: Path, kind: str, wanted: Inventory, view: Path) -> None:
             )
         options = FILESYSTEMS[kind].mount_options
         with mounted(str(device), mountpoint, kind, kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID, options):
-            _compare(image.name, wanted, _found(mountpoint, view, image.with_suffix(".found")))
+            holds(image.name, mountpoint, wanted, view)
     mountpoint.rmdir()
+
+
+def holds(name: str, mountpoint: Path, wanted: Inventory, view: Path) -> None:
+    """Raise BuildError unless *mountpoint*, where *name* is mounted or unpacked, holds *wanted*, as it is in *view*."""
+    _compare(name, wanted, _found(mountpoint, view, mountpoint.with_suffix(".found")))
 
 
 @dataclass(frozen=True)

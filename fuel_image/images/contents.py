@@ -10,9 +10,9 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +51,25 @@ class Inventory:
     directory_bytes: Sequence[int]
     long_links: int
 
+    @property
+    def ordered(self) -> list[str]:
+        """The paths, the root first, in an order that no locale and no file system has a say in."""
+        return [".", *sorted((path for path in self.entries if path != "."), key=os.fsencode)]
 
+    def without(self, attributes: Collection[bytes] | None) -> Inventory:
+        """Return what is left of it where times are whole seconds and there are none of *attributes*, or none at all.
+
+        None stands for all of them.
+        """
+
+        def reduced(entry: Entry) -> Entry:
+            kept = () if attributes is None else tuple(one for one in entry.attributes if one[0] not in attributes)
+            return entry._replace(mtime_ns=entry.mtime_ns // _SECOND_NS * _SECOND_NS, attributes=kept)
+
+        return replace(self, entries={path: reduced(entry) for path, entry in self.entries.items()})
+
+
+_SECOND_NS = 10**9
 _INLINE_LINK_BYTES = 59  # ext2fs: i_block, less a NUL
 _NAME_OVERHEAD_BYTES = 8  # struct ext2_dir_entry without its name
 _PAGE_BYTES = 4096

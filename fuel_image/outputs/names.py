@@ -10,13 +10,14 @@ from typing import Any
 
 from fuel_image.document import child
 from fuel_image.errors import Problem
+from fuel_image.outputs.exports import EXPORTS
 from fuel_image.uris import file_named
 
 
 def metadata_filename(first: str) -> str:
     """Return the metadata file's name, for that of the root image (fuel_agent.drivers.nailgun does the same).
 
-    Where there is no root image it is named for the first disk.
+    Where there is no root image it is named for the first file besides.
     """
     return first.split(".")[0] + ".yaml"
 
@@ -45,3 +46,6 @@ def _published(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield child("$.image_data", mount), mount, images[mount]["uri"]
     for number, disk in enumerate(document.get("disks", ())):
         yield f"$.disks[{number}]", f"disks[{number}]", disk["uri"]
+    for kind in EXPORTS:
+        if kind in document:
+            yield f"$.{kind}", kind, document[kind]["uri"]

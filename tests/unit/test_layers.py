@@ -19,7 +19,7 @@ LAYERS = [
     ["build", "boot"],
     ["published", "stages", "verify", "compare", "machine"],
     ["portions", "record"],
-    ["means", "metadata", "partitions", "disks"],
+    ["means", "metadata", "partitions", "disks", "exports", "checksums"],
     ["plan"],
     ["tree", "publish"],
     ["archive"],

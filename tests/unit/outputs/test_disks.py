@@ -84,7 +84,7 @@ def test_bad_values(partitions: tuple[dict[str, Any], ...], changes: dict[str, A
 
 
 def test_a_request_for_nothing() -> None:
-    with pytest.raises(RequestError, match="asks for nothing: give image_data, disks or both"):
+    with pytest.raises(RequestError, match="asks for nothing: give image_data, disks, rootfs, squashfs, kernel, "):
         parse('{"output": "/o", "codename": "noble", "repos": [{"uri": "file:///r", "suite": "/"}]}', environment={})
 
 

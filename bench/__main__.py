@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import emission, ours, pipelines, together, workload
+from bench import emission, ours, pipelines, together, whole_disks, workload
 from bench.chart import chart
 from bench.measure import Failed
 from bench.page import page
@@ -64,7 +64,7 @@ def _options() -> argparse.Namespace:
 
 
 def _scenarios(place: Place, only: str) -> list[Scenario]:
-    every = [module.scenarios(place) for module in (pipelines, ours, emission, together)]
+    every = [module.scenarios(place) for module in (pipelines, ours, emission, whole_disks, together)]
     scenarios = [scenario for some in every for scenario in some]
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     unknown = set(wanted) - {scenario.name for scenario in scenarios}

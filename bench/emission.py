@@ -44,12 +44,12 @@ _PIPELINES = {
 def scenarios(place: Place) -> tuple[Scenario, ...]:
     """Return what is compared with our emission."""
     return tuple(
-        Scenario(name, functools.partial(_unpack, place), functools.partial(_run, place, name)) for name in _PIPELINES
+        Scenario(name, functools.partial(unpack, place), functools.partial(_run, place, name)) for name in _PIPELINES
     )
 
 
 @functools.cache
-def _unpack(place: Place) -> None:
+def unpack(place: Place) -> None:
     """Make the tree anew, once in a run of the benchmark."""
     output = ours.fill(place).output
     tree = emptied(place.directory / "tree")

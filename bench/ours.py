@@ -75,8 +75,13 @@ def filled(place: Place) -> None:
     fill(place)
 
 
-def build(place: Place, home: Home, request: dict[str, Any], *, with_memory: bool = False) -> Run:
-    """Run the program on a request; take its time, its steps, the size of the images, and its memory. Raises Failed."""
+def build(
+    place: Place, home: Home, request: dict[str, Any], *, results: str = "*.gz", with_memory: bool = False
+) -> Run:
+    """Run the program on a request; take its time, its steps, the size of the *results*, and its memory.
+
+    Raises Failed.
+    """
     home.top.mkdir(parents=True, exist_ok=True)
     home.output.mkdir(exist_ok=True)
     log = home.top / "build.log"
@@ -88,7 +93,7 @@ def build(place: Place, home: Home, request: dict[str, Any], *, with_memory: boo
             seconds = time.monotonic() - begin
     if code != 0:
         raise Failed(f"fuel-image (exit code {code}):\n{tail(log)}")
-    facts = {"size_bytes": sum(path.stat().st_size for path in home.output.glob("*.gz"))}
+    facts = {"size_bytes": sum(path.stat().st_size for path in home.output.glob(results))}
     return Run(seconds, steps(log, seconds), {**facts, **({"peak_bytes": watch.peak_bytes} if watch else {})})
 
 

@@ -36,7 +36,9 @@ fuel-image itself starts from different states: *cold*, with nothing; *pooled*, 
 *customised*, with the same request built before, and one small package more and another password asked for;
 *images gone*, with everything kept but the images; *images present*, with the same request built just before.
 *tools on a tree* are mke2fs, gzip and md5sum on a finished tree; *floor on a tree* is tar and our compressor, less
-than which cannot be done. *together* are different builds at once on one cache, through a proxy that counts; its
+than which cannot be done. *tools to a disk* are mke2fs, sgdisk, grub-install and qemu-img convert -c, and digests, from
+the same tree to a disk in a qcow2 that boots on a BIOS and on UEFI; *disk gone* is fuel-image from its kept tree to
+such a disk. *together* are different builds at once on one cache, through a proxy that counts; its
 time is that of all at once.
 
 Our images are compressed with igzip at its level 1, those of the peers with pigz or gzip as they come, at level 6:

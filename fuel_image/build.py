@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,8 @@ from fuel_image.tree.installed import Installed
 from fuel_image.tree.layers import Layer, Store
 from fuel_image.tree.root import Tree
 from fuel_image.tree.times import Times
+
+LOG = logging.getLogger(__name__)
 
 LAYERS, POOL, _CHOICES, _APT, _SEEN = "layers", "pool", "choices", "apt", "seen"
 """What the cache directory holds."""
@@ -98,12 +101,7 @@ def build(plan: Plan, settings: Settings, options: Options) -> Built | AlreadyBu
         whole = stack.enter_context(stages.filled(means, wishes))
         reached(Milestone.INSTALLED)
         outs = {name: stack.enter_context(staged(request.output, name)) for name in request.filenames}
-        mounts = [image.request.mount for image in means.plan.images]
-        with _finished(means, whole.layer, mounts, work / "final") as tree:
-            if options.keep_tree is not None:
-                keep.keep(tree, options.keep_tree)
-            artifacts = partitions.make_all(tree, means.plan, outs, work, means.times.newer_than)
-            artifacts += exports.make_all(tree, means.plan, outs, work, means.times.newer_than)
+        artifacts = _of_the_tree(means, whole, outs, work, options)
         for disk in means.plan.disks:
             artifacts += (_disk(means, whole, disk, outs[disk.request.filename], work),)
         inventory = [Installed(**one) for one in whole.layer.record["installed"]]
@@ -133,6 +131,22 @@ def _finished(means: Means, layer: Layer, mounts: Sequence[str], directory: Path
             partitions.make_mount_points(tree, mounts)
             times.settle(tree, means.times)
         yield tree
+
+
+def _of_the_tree(
+    means: Means, whole: Stage, outs: Mapping[str, Staged], work: Path, options: Options
+) -> tuple[Artifact, ...]:
+    """Make what comes of the tree as it is, without a boot loader, and keep it if that is wanted."""
+    plan, epoch = means.plan, means.times.newer_than
+    if not (plan.images or plan.request.exports or options.keep_tree):
+        return ()
+    with _finished(means, whole.layer, [image.request.mount for image in plan.images], work / "final") as tree:
+        if options.keep_tree is not None:
+            keep.keep(tree, options.keep_tree)
+        return (
+            *partitions.make_all(tree, plan, outs, work, epoch),
+            *exports.make_all(tree, plan, outs, work, epoch),
+        )
 
 
 def _disk(means: Means, whole: Stage, disk: PlannedDisk, out: Staged, work: Path) -> Artifact:
@@ -193,7 +207,7 @@ def _ready(
     fetcher, work = inquiry.fetcher, inquiry.workspace
     limit = settings.script_limit_seconds
     means = Means(plan, fetcher, repositories, store, choices, times, library, digests, work, limit, options.shell)
-    return means, _wishes(plan, repositories)
+    return means, _wishes(means)
 
 
 def _asked(request: Request, options: Options, inquiry: Inquiry) -> tuple[tuple[Answer, ...], AlreadyBuilt | None]:
@@ -225,8 +239,21 @@ def _origins(repositories: Repositories, packages: Sequence[Package]) -> dict[tu
     return {(one.name, one.version, one.architecture): repositories[one.repository].request.name for one in packages}
 
 
-def _wishes(plan: Plan, repositories: Repositories) -> tuple[str, ...]:
+def _wishes(means: Means) -> tuple[str, ...]:
     """Return the packages that disks take, and those that were asked for, or what there is of the default set."""
-    own = apt.available(repositories, plan.wishes) if plan.request.packages is None else plan.wishes
+    plan = means.plan
+    own = _available(means, plan.wishes) if plan.request.packages is None else plan.wishes
     of_disks = dict.fromkeys(one for disk in plan.disks for one in stages.packages_of(disk, own))
-    return (*(one for one in apt.available(repositories, tuple(of_disks)) if one not in own), *own)
+    return (*(one for one in _available(means, tuple(of_disks)) if one not in own), *own)
+
+
+def _available(means: Means, wishes: Sequence[str]) -> tuple[str, ...]:
+    """Return what the repositories hold of *wishes*; to look takes a second, so it is remembered."""
+    if not wishes:
+        return ()
+    question = layers.digest(["available", wishes, means.repositories.state()])
+    choice = means.choices.recalled(question, lambda: Choice(apt.available(means.repositories, wishes)))
+    names = tuple(one.name for one in choice.packages)
+    if absent := [wish for wish in wishes if not {*wish.split("|")} & {*names}]:
+        LOG.warning("not in these repositories, and left out of the default set: %s", ", ".join(absent))
+    return names

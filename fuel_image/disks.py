@@ -1,7 +1,8 @@
 """Whole disks: the file systems of a tree, behind a partition table and a boot loader.
 
-Owns the way of one tree into one disk: its file systems made and checked, each in a file of its own, then put where the
-layout has them, and the whole written in the form that was asked for. It must not fill the tree or know what boots it.
+Owns the way of one tree into one disk: its file systems made, each in a file of its own, then put where the layout has
+them and checked there, while the whole is written in the form that was asked for. It must not fill the tree or know
+what boots it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from fuel_image.host.command import run
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.images import check, contents, fat, formats, grub, layout, making, placing, table
+from fuel_image.images.filesystems import FILESYSTEMS
 from fuel_image.images.layout import BIOS_BOOT_BYTES, MIB, Extent, Layout
 from fuel_image.images.making import Source
 from fuel_image.images.table import SECTOR_BYTES, Row
@@ -40,10 +42,14 @@ def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epo
         needed = 3 * sum(source.room_bytes for source in sources.values())  # apart, on the disk, in another form
         room = stack.enter_context(memory.scratch(work / "disk", needed))
         raw = room / f"{asked.filename}.disk"
-        size_bytes = _assembled(tree, plan, disk, sources, room, raw, epoch)
+        placed = _assembled(tree, plan, disk, sources, room, raw, epoch)
         stopped = threading.Event()
-        file = formats.written(raw, asked.format, asked.compression, disk.uuid, room / asked.filename, shown, stopped)
-        _, packed = out.fill(file, asked.container, shown, stopped)
+        with together(1, command.end_running) as beside:
+            beside.start(_check_file_systems, disk, sources, raw, placed)
+            file = room / asked.filename
+            file = formats.written(raw, asked.format, asked.compression, disk.uuid, file, shown, stopped)
+            _, packed = out.fill(file, asked.container, shown, stopped)
+    size_bytes = placed.size_bytes
     return Artifact(DISK, asked.filename, asked.format, asked.container, packed, virtual_size_bytes=size_bytes)
 
 
@@ -57,8 +63,8 @@ class _Part:
 
 def _assembled(
     tree: Tree, plan: Plan, disk: PlannedDisk, sources: dict[str, Source], room: Path, raw: Path, epoch: int
-) -> int:
-    """Make the raw disk and return its size: first the partitions that are as large as their content."""
+) -> Layout:
+    """Make the raw disk and return its layout: first the partitions that are as large as their content."""
     asked = disk.request
     own = [one for one in disk.partitions if _takes_its_content(disk, one)]
     parts = _made(plan, own, sources, room, epoch, None)
@@ -76,9 +82,20 @@ def _assembled(
         _install_grub(tree, disk, placed, raw)
     table.check(raw, asked.table, disk.uuid, placed, rows)
     for part in parts:
-        placing.check(part.file, raw, placed.place(part.planned.number).start_bytes)
+        if part.planned.request.format not in FILESYSTEMS:
+            placing.check(part.file, raw, placed.place(part.planned.number).start_bytes)
         part.file.unlink()
-    return placed.size_bytes
+    return placed
+
+
+def _check_file_systems(disk: PlannedDisk, sources: dict[str, Source], raw: Path, placed: Layout) -> None:
+    """Raise BuildError unless each is sound, and holds its part of the tree, where it lies on the disk."""
+    for one in disk.partitions:
+        asked = one.request
+        if asked.mount is not None and asked.format in FILESYSTEMS:
+            place, source = placed.place(one.number), sources[asked.mount]
+            extent = {"start_bytes": place.start_bytes, "size_bytes": place.size_bytes}
+            check.check(raw, asked.format, source.inventory, source.top, **extent)
 
 
 def _takes_its_content(disk: PlannedDisk, one: PlannedPartition) -> bool:
@@ -142,7 +159,6 @@ def _make_one(
             reserve_bytes=asked.reserve.beside(source.content_bytes), linux=plan.suite.linux, epoch=epoch,
             size_bytes=size_bytes,
         )  # fmt: skip
-        check.check(image, asked.format, source.inventory, source.top)
     return _Part(planned, image)
 
 

@@ -35,6 +35,7 @@ _LO_FLAGS_AUTOCLEAR = 4
 _LOOP_MAJOR = 7
 _LOOP_INFO64_BYTES = 232
 _LOOP_INFO64_FLAGS_OFFSET = 52
+_LOOP_INFO64_EXTENT_OFFSET = 24  # lo_offset and lo_sizelimit
 _LOOP_ATTEMPTS = 50
 
 
@@ -95,8 +96,10 @@ def _holders(target: Path) -> str:
 
 
 @contextmanager
-def loop_device(image: Path, *, read_only: bool) -> Iterator[Path]:
+def loop_device(image: Path, *, read_only: bool, start_bytes: int = 0, size_bytes: int = 0) -> Iterator[Path]:
     """Attach *image* to a loop device for the length of the block and give the device's path.
+
+    The device is the whole file, or what begins at *start_bytes* and has *size_bytes*, unless that is 0.
 
     The kernel is asked for a free device and detaches it by itself on the last close (LO_FLAGS_AUTOCLEAR), so that a
     killed build leaves none. Losing the race for a free device to another build is retried (LP1506071).
@@ -104,7 +107,7 @@ def loop_device(image: Path, *, read_only: bool) -> Iterator[Path]:
     flags = _LO_FLAGS_AUTOCLEAR | (_LO_FLAGS_READ_ONLY if read_only else 0)
     image_fd = os.open(image, os.O_CLOEXEC | (os.O_RDONLY if read_only else os.O_RDWR))
     try:
-        device, device_fd = _attach(image_fd, image, flags)
+        device, device_fd = _attach(image_fd, image, flags, start_bytes, size_bytes)
     finally:
         os.close(image_fd)
     try:
@@ -114,8 +117,9 @@ def loop_device(image: Path, *, read_only: bool) -> Iterator[Path]:
         os.close(device_fd)
 
 
-def _attach(image_fd: int, image: Path, flags: int) -> tuple[Path, int]:
+def _attach(image_fd: int, image: Path, flags: int, start_bytes: int, size_bytes: int) -> tuple[Path, int]:
     info = bytearray(_LOOP_INFO64_BYTES)
+    struct.pack_into("=QQ", info, _LOOP_INFO64_EXTENT_OFFSET, start_bytes, size_bytes)
     struct.pack_into("=I", info, _LOOP_INFO64_FLAGS_OFFSET, flags)
     config = struct.pack("=II", image_fd, 0) + bytes(info) + bytes(64)
     try:

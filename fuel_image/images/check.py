@@ -33,14 +33,15 @@ _OWN_DIRECTORY = "lost+found"
 _SHOWN = 5
 
 
-def check(image: Path, kind: str, wanted: Inventory, view: Path) -> None:
+def check(image: Path, kind: str, wanted: Inventory, view: Path, *, start_bytes: int = 0, size_bytes: int = 0) -> None:
     """Raise BuildError or CommandError unless *image* is a sound file system of *kind* that holds *wanted*.
 
-    What files contain is compared with the *view* that *wanted* is the inventory of.
+    What files contain is compared with the *view* that *wanted* is the inventory of. On a disk the file system begins
+    at *start_bytes* and has *size_bytes*.
     """
-    mountpoint = image.with_suffix(".check")
+    mountpoint = image.with_suffix(f".{start_bytes}.check")
     mountpoint.mkdir()
-    with loop_device(image, read_only=True) as device:
+    with loop_device(image, read_only=True, start_bytes=start_bytes, size_bytes=size_bytes) as device:
         program, *arguments = _FSCK[kind]
         run(program, *arguments, device, doing=f"checking the {kind} file system of {image.name}")
         # The node looks at the file system before it mounts it, and a UUID may look like another one's magic number

@@ -24,6 +24,9 @@ _ZSTD_LEVEL = 3
 _XZ_PRESET = 1  # higher presets take minutes for a root file system and gain a tenth
 _CHUNK_BYTES = 1 << 16
 
+RAW = "raw"
+"""The one in which a file is as it is."""
+
 
 class Sink(Protocol):
     """What is written to."""
@@ -91,7 +94,7 @@ def _unzstd(file: Any) -> Stream:
 
 CONTAINERS: Mapping[str, Container] = {
     "gzip": Container(_gzip, lambda file: nullcontext(_Member(file))),
-    "raw": Container(lambda file, _threads: nullcontext(file), nullcontext),
+    RAW: Container(lambda file, _threads: nullcontext(file), nullcontext),
     "zstd": Container(_zstd, _unzstd),
     "xz": Container(_xz, xz.opened),
 }

@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 
 from fuel_image.errors import BuildError
 from fuel_image.images import contents
-from fuel_image.images.containers import CONTAINERS
+from fuel_image.images.containers import CONTAINERS, RAW
 from fuel_image.progress import Step
 
 _CHUNK_BYTES = 4 << 20
@@ -64,15 +64,16 @@ class Running:
 
 
 class _Summed:
-    """A file that takes the sums of what is written to it; a hole that comes as it is stays one."""
+    """A file that takes in *running* the sums of what is written to it; a hole that comes as it is stays one."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, running: Running | None) -> None:
         self._file = file
         self._in_hole = False
-        self.running = Running()
+        self._running = running
 
     def write(self, chunk: bytes) -> int:
-        self.running.take(chunk)
+        if self._running is not None:
+            self._running.take(chunk)
         self._in_hole = chunk is _ZEROS
         if self._in_hole:
             self._file.seek(len(chunk), os.SEEK_CUR)
@@ -94,7 +95,9 @@ def emit(
 
     Soon after *stopped* is set BuildError is raised.
     """
-    raw, packed = Running(), _Summed(target)
+    raw = Running()
+    sums = raw if container == RAW else Running()
+    packed = _Summed(target, None if sums is raw else sums)
     opened = CONTAINERS[container].opened(packed, threads)
     try:
         with concurrent.futures.ThreadPoolExecutor(2) as executor, opened as stream:
@@ -112,7 +115,7 @@ def emit(
         # error its own context: contextlib.ExitStack looks for the end of the contexts, and would never find it.
         error.__context__ = None
         raise
-    return raw.sums(), packed.running.sums()
+    return raw.sums(), sums.sums()
 
 
 def _chunks(image: Path) -> Iterator[bytes]:

@@ -268,15 +268,8 @@ def _named_by_apt(repositories: Repositories, place: int, archive_name: str) -> 
     raise BuildError(f"choosing packages: apt wants {archive_name}, which {repository.request.name} does not list")
 
 
-def available(repositories: Repositories, wishes: Sequence[str]) -> tuple[str, ...]:
+def available(repositories: Repositories, wishes: Sequence[str]) -> tuple[Package, ...]:
     """Choose from a default set what the repositories hold: of ``a|b`` the first, of what nobody holds nothing."""
-    chosen, absent = [], []
-    for wish in wishes:
-        found = next((name for name in wish.split("|") if repositories.candidate(name) is not None), None)
-        if found is None:
-            absent.append(wish)
-        else:
-            chosen.append(found)
-    if absent:
-        LOG.warning("not in these repositories, and left out of the default set: %s", ", ".join(absent))
-    return tuple(chosen)
+    offered = ([repositories.candidate(name) for name in wish.split("|")] for wish in wishes)
+    found = (next((one for one in candidates if one is not None), None) for candidates in offered)
+    return tuple(one for one in found if one is not None)

@@ -7,6 +7,7 @@
 
 VENV := .venv
 OUTPUT ?= $(CURDIR)/build/images
+TEST_CACHE := $(CURDIR)/build/test-cache
 PYTHON ?= python3
 ROUNDS ?= 3
 EXAMPLES ?= 100000
@@ -21,8 +22,10 @@ image: $(VENV)/bin/fuel-image
 	$(VENV)/bin/fuel-image --work-dir build/work --cache-dir build/cache --log-file build/fuel-image.log build/request.json
 	ls -l $(OUTPUT)
 
+# What one environment has built serves the next; nothing of an earlier run does.
 test: $(VENV)/bin/tox host-test-packages
-	$(VENV)/bin/tox run $(if $(PYTHONS),--discover $(PYTHONS))
+	rm -rf $(TEST_CACHE)
+	FUEL_IMAGE_TEST_CACHE=$${FUEL_IMAGE_TEST_CACHE:-$(TEST_CACHE)} $(VENV)/bin/tox run $(if $(PYTHONS),--discover $(PYTHONS))
 
 torture: $(VENV)/bin/tox host-test-packages
 	FUEL_IMAGE_EXAMPLES=$(EXAMPLES) $(VENV)/bin/tox run -e torture -- \

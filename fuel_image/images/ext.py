@@ -125,18 +125,22 @@ def make(
     reserve_bytes: int,
     epoch: int,
     size_bytes: int | None = None,
+    start_bytes: int = 0,
 ) -> None:
     """Make the file system of the tree at *top* in the file *image*; a time stamp that is not the tree's is *epoch*.
 
-    It is as large as its content and the reserve, or has exactly *size_bytes*. Raises BuildError, of which CommandError
-    is one. If the computed size is too small after all, a larger one is tried.
+    It is as large as its content and the reserve. Or it has exactly *size_bytes*, and *image* is there already, as a
+    disk on which it begins at *start_bytes*. Raises BuildError, of which CommandError is one. If the computed size is
+    too small after all, a larger one is tried.
     """
     if size_bytes is not None:
-        _mke2fs(image, top, fixed_geometry(inventory, features, size_bytes), features, label, uuid, epoch)
-        inodes.settle(image, inventory, epoch)
+        fixed = fixed_geometry(inventory, features, size_bytes)
+        _mke2fs(image, top, fixed, features, label, uuid, epoch, start_bytes)
+        inodes.settle(image, inventory, epoch, start_bytes)
         return
     for attempt in range(_ATTEMPTS):
         size = geometry(inventory, features, int(reserve_bytes * _GROWTH**attempt))
+        image.unlink(missing_ok=True)
         try:
             _mke2fs(image, top, size, features, label, uuid, epoch)
             break
@@ -149,10 +153,17 @@ def make(
 
 
 def _mke2fs(
-    image: Path, top: Path, size: Geometry, features: Sequence[str], label: str | None, uuid: str, epoch: int
+    image: Path,
+    top: Path,
+    size: Geometry,
+    features: Sequence[str],
+    label: str | None,
+    uuid: str,
+    epoch: int,
+    start_bytes: int = 0,
 ) -> None:
-    image.unlink(missing_ok=True)
     extended = f"hash_seed={uuid},resize={_GROWS_TO_BLOCKS},lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"
+    extended += f",offset={start_bytes}"
     arguments = [
         "-q",
         "-F",

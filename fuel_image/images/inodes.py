@@ -31,31 +31,35 @@ def environment(epoch: int) -> dict[str, str]:
     return {"MKE2FS_CONFIG": "/dev/null", "E2FSPROGS_FAKE_TIME": str(max(epoch, 1)), "SOURCE_DATE_EPOCH": str(epoch)}
 
 
-def settle(image: Path, inventory: Inventory, epoch: int) -> None:
-    """Correct the inodes of a file system that was made from what *inventory* tells; *epoch* is the time of changes."""
-    values = image.with_suffix(".values")
+def settle(image: Path, inventory: Inventory, epoch: int, start_bytes: int = 0) -> None:
+    """Correct the inodes of a file system that was made from what *inventory* tells; *epoch* is the time of changes.
+
+    It begins in *image* at *start_bytes*.
+    """
+    values = image.with_suffix(f".{start_bytes}.values")
     values.mkdir()
-    numbers = _numbers(image, inventory)
+    numbers = _numbers(image, inventory, start_bytes)
+    opened = f"{image}?offset={start_bytes}"  # as e2fsprogs' programs write it
     # The times first: what is removed after them leaves a gap in the numbers.
-    lines = [*_times(image, epoch), *_root(inventory), *_attributes(inventory, numbers, values)]
+    lines = [*_times(opened, epoch), *_root(inventory), *_attributes(inventory, numbers, values)]
     lines += _links(inventory, numbers)
-    commands = image.with_suffix(".commands")
+    commands = image.with_suffix(f".{start_bytes}.commands")
     commands.write_bytes(os.fsencode("".join(f"{line}\n" for line in lines)))
-    run("debugfs", "-w", "-f", commands, image, doing="correcting the inodes of a file system", env=environment(epoch))
+    run("debugfs", "-w", "-f", commands, opened, doing="correcting the inodes of a file system", env=environment(epoch))
     commands.unlink()
     for value in values.iterdir():
         value.unlink()
     values.rmdir()
 
 
-def _times(image: Path, epoch: int) -> Iterator[str]:
+def _times(opened: str, epoch: int) -> Iterator[str]:
     """mke2fs numbers the inodes without a gap, so that the used ones are known from their count."""
-    summary = run("dumpe2fs", "-h", image, doing="reading a superblock", want_output=True).text
+    summary = run("dumpe2fs", "-h", opened, doing="reading a superblock", want_output=True).text
     fields = dict(line.split(":", 1) for line in summary.splitlines() if ":" in line)
     try:
         used = int(fields["Inode count"]) - int(fields["Free inodes"])
     except (KeyError, ValueError) as error:
-        raise BuildError(f"reading the superblock of {image.name}: dumpe2fs said no inode count") from error
+        raise BuildError(f"reading the superblock of {opened}: dumpe2fs said no inode count") from error
     for inode in (_ROOT_INODE, *range(_FIRST_INODE, used + 1)):
         for name in ("ctime", "atime"):
             yield f"set_inode_field <{inode}> {name} @{epoch}"
@@ -78,7 +82,7 @@ def _concerned(inventory: Inventory) -> Iterator[str]:
             yield from paths
 
 
-def _numbers(image: Path, inventory: Inventory) -> Mapping[str, int]:
+def _numbers(image: Path, inventory: Inventory, start_bytes: int) -> Mapping[str, int]:
     """Return the inode numbers of the paths concerned, which are few, if any.
 
     The kernel is asked: it takes any name, where a file of commands has no way to write one that holds a line feed.
@@ -86,10 +90,11 @@ def _numbers(image: Path, inventory: Inventory) -> Mapping[str, int]:
     paths = sorted(_concerned(inventory), key=os.fsencode)  # whatever the locale makes of them
     if not paths:
         return {}
-    point = image.with_suffix(".numbers")
+    point = image.with_suffix(f".{start_bytes}.numbers")
     point.mkdir()
     flags = kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID
-    with loop_device(image, read_only=True) as device, mounted(str(device), point, "ext4", flags, "noload"):
+    attached = loop_device(image, read_only=True, start_bytes=start_bytes)
+    with attached as device, mounted(str(device), point, "ext4", flags, "noload"):
         numbers = {path: (point / path).lstat().st_ino for path in paths}
     point.rmdir()
     return numbers

@@ -46,12 +46,16 @@ def make(
     linux: tuple[int, int],
     epoch: int,
     size_bytes: int | None = None,
+    start_bytes: int = 0,
 ) -> None:
-    """Make a file system of *kind* in the file *image*; see the modules of the kinds. Raises BuildError."""
+    """Make a file system of *kind* in the file *image*; see the modules of the kinds. Raises BuildError.
+
+    One that mkfs fills may begin at *start_bytes* of a disk.
+    """
     if FILESYSTEMS[kind].populated:
         ext.make(
             image, source.top, source.inventory, features=features, label=label, uuid=uuid,
-            reserve_bytes=reserve_bytes, epoch=epoch, size_bytes=size_bytes,
+            reserve_bytes=reserve_bytes, epoch=epoch, size_bytes=size_bytes, start_bytes=start_bytes,
         )  # fmt: skip
     else:
         filled.make(

@@ -142,6 +142,16 @@ def fuel(cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Fuel:
     return run
 
 
+LONG = ("boot", "suites", "layers", "customisation", "parity", "image", "bootloader", "seed", "published", "ahead")
+"""The files of tests that take minutes: begun first, neither of two workers waits long for the other at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of tests that take long first."""
+    turn = {f"test_{name}": number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: turn.get(item.path.stem, len(turn)) if item.path.parent == Path(__file__).parent else 0)
+
+
 def metadata_of(request: Request) -> Path:
     name = request["image_data"]["/"]["uri"].rpartition("/")[2].split(".")[0]
     return Path(request["output"]) / f"{name}.yaml"

@@ -193,11 +193,14 @@ def test_nothing_is_left_however_it_ends(number: signal.Signals, code: int, tmp_
     (tmp_path / "disk").write_bytes(disk("starting\r\n"))
     argv = [*PROGRAM, "boot", "--work-dir", str(tmp_path / "work"), str(tmp_path / "disk")]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "starting\n"
-        assert emulators(tmp_path)
-        child.send_signal(number)
-        child.wait(PATIENCE_SECONDS)
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "starting\n"
+            assert emulators(tmp_path)
+            child.send_signal(number)
+            child.wait(PATIENCE_SECONDS)
+        finally:
+            child.kill()
     assert child.returncode == code
     deadline = time.monotonic() + PATIENCE_SECONDS
     while emulators(tmp_path) and time.monotonic() < deadline:

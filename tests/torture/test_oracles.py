@@ -102,6 +102,11 @@ def test_versions(repositories: Repositories, tried: Tried) -> None:
     tried(len(pairs))
 
 
+def told_by_dpkg(one: str, other: str, order: int) -> bool:
+    argv = ["dpkg", "--compare-versions", one, {-1: "lt", 0: "eq", 1: "gt"}[order], other]
+    return subprocess.run(argv, check=False).returncode == 0
+
+
 def test_versions_one_by_one(repositories: Repositories, tried: Tried) -> None:
     """dpkg --compare-versions gives neighbours in our order of versions the same order."""
     versions = sorted(
@@ -109,9 +114,7 @@ def test_versions_one_by_one(repositories: Repositories, tried: Tried) -> None:
     )
     pairs = list(zip(versions, versions[1:]))[::100]
     for one, other in pairs:
-        relation = {-1: "lt", 0: "eq"}[compared_by_us(one, other)]
-        argv = ["dpkg", "--compare-versions", one, relation, other]
-        assert subprocess.run(argv, check=False).returncode == 0, argv
+        assert told_by_dpkg(one, other, compared_by_us(one, other)), (one, other)
     tried(len(pairs))
 
 
@@ -137,7 +140,9 @@ def test_versions_made_up(tried: Tried) -> None:
         def every(one: str, other: str) -> None:
             ask.write(f"{one}\t{other}\n")
             ask.flush()
-            assert compared_by_us(one, other) == int(answer.readline())
+            ours, theirs = compared_by_us(one, other), int(answer.readline())
+            # Perl's numbers have sixteen digits; dpkg itself has as many as there are, and takes longer to be asked
+            assert ours == theirs or told_by_dpkg(one, other, ours)
 
         every()
     tried(EXAMPLES)

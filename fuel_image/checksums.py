@@ -72,9 +72,9 @@ def listing(request: Request, digests: Mapping[str, str], work: Path) -> Iterato
         files[0].file.write(text.encode())
         if signer:
             files[1].file.write(signer.signature(text))
-        else:  # one that was made before would be wrong
-            (request.output / _SIGNATURE).unlink(missing_ok=True)
         yield files
+        if not signer:  # one that was made before is wrong now
+            (request.output / _SIGNATURE).unlink(missing_ok=True)
 
 
 def _line(digest: str, name: str) -> str:

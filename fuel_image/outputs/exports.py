@@ -61,3 +61,5 @@ def problems(document: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(f"$.{INITRAMFS}", f"is started by the kernel of the same tree: ask for the {KERNEL} too")
     if "signing_key" in document and not document["signing_key"].startswith("/"):
         yield Problem("$.signing_key", "is not the absolute path of a file")
+    if "signing_key" in document and not document.get("checksums", True):
+        yield Problem("$.signing_key", "signs SHA256SUMS, which is not to be published: checksums is false")

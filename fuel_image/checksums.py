@@ -16,15 +16,11 @@ from fuel_image.errors import CommandError, HostError
 from fuel_image.host import kernel
 from fuel_image.host.command import run
 from fuel_image.host.mounts import mounted
+from fuel_image.outputs.names import CHECKSUM_ENDING, SIGNATURE, SUMS
 from fuel_image.publish import Artifact, Staged, staged
 from fuel_image.request import Request
 
 LOG = logging.getLogger(__name__)
-
-_SUMS = "SHA256SUMS"
-_SIGNATURE = "SHA256SUMS.gpg"
-"""As Ubuntu calls the two; the signature is armored there too."""
-_ENDING = ".sha256"
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *]([^/\x00]+)")
 _LARGEST_BYTES = 16 << 20
@@ -36,7 +32,7 @@ def check(request: Request, work: Path) -> None:
     """Raise FuelImageError unless the request's key, if it has one, can sign: better now than when all is made."""
     if request.signing_key is not None:
         with _signer(Path(request.signing_key), work / "signing-checked") as signer:
-            signer.signature("")
+            signer.signature(b"")
 
 
 @contextmanager
@@ -45,7 +41,7 @@ def beside(request: Request, artifacts: Iterable[Artifact]) -> Iterator[list[Sta
     with ExitStack() as stack:
         files = []
         for one in artifacts if request.checksums else ():
-            file = stack.enter_context(staged(request.output, one.filename + _ENDING))
+            file = stack.enter_context(staged(request.output, one.filename + CHECKSUM_ENDING))
             file.file.write(_line(one.packed.sha256, one.filename).encode())
             files.append(file)
         yield files
@@ -57,39 +53,71 @@ def listing(request: Request, digests: Mapping[str, str], work: Path) -> Iterato
 
     What was listed is signed again only if this key has signed it. Nobody else may publish there meanwhile.
     """
+    before = _read(request.output / SUMS)
+    listed = _listed(before, request.output)
+    others = {name: digest for name, digest in listed.items() if name not in digests}
     if not request.checksums:
-        yield []
-        return
+        _remove(request.output / f"{name}{CHECKSUM_ENDING}" for name in digests)
+        if others == listed:  # none of ours is in it
+            yield []
+            return
     with ExitStack() as stack:
-        others = _listed(request.output)
         key = request.signing_key
         signer = None if key is None else stack.enter_context(_signer(Path(key), work / "signing"))
-        if signer and others and not signer.has_signed(request.output):
-            LOG.warning("%s has no signature by this key: what else it lists is left out", request.output / _SUMS)
+        if signer and others and not signer.has_signed(before, _read(request.output / SIGNATURE)):
+            LOG.warning("%s has no signature by this key: what else it lists is left out", request.output / SUMS)
             others = {}
-        text = "".join(_line(digest, name) for name, digest in sorted({**others, **digests}.items()))
-        files = [stack.enter_context(staged(request.output, name)) for name in (_SUMS, _SIGNATURE)[: 1 + bool(signer)]]
-        files[0].file.write(text.encode())
+        wanted = {**others, **(digests if request.checksums else {})}
+        text = "".join(_line(digest, name) for name, digest in sorted(wanted.items())).encode()
+        files = [stack.enter_context(staged(request.output, name)) for name in (SUMS, SIGNATURE)[: 1 + bool(signer)]]
+        files[0].file.write(text)
         if signer:
             files[1].file.write(signer.signature(text))
+        elif (request.output / SIGNATURE).exists():
+            LOG.warning("%s does not fit any more, and is removed", request.output / SIGNATURE)
+            _remove([request.output / SIGNATURE])
         yield files
-        if not signer:  # one that was made before is wrong now
-            (request.output / _SIGNATURE).unlink(missing_ok=True)
+
+
+def lacking(request: Request, digests: Mapping[str, str]) -> str:
+    """Return which of the checksum files that the request asks for is not there or does not fit; nothing if none is."""
+    if not request.checksums:
+        return ""
+    listed = _listed(_read(request.output / SUMS), request.output)
+    wrong = [name for name, digest in digests.items() if listed.get(name) != digest]
+    wrong += [
+        f"{name}{CHECKSUM_ENDING}"
+        for name, digest in digests.items()
+        if name != request.metadata_filename
+        and _read(request.output / f"{name}{CHECKSUM_ENDING}") != _line(digest, name).encode()
+    ]
+    if request.signing_key is not None and not (request.output / SIGNATURE).exists():
+        wrong.append(SIGNATURE)
+    return f"the checksums lack {', '.join(wrong)}" if wrong else ""
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> bytes:
+    """Return what is in a file of checksums or a signature; nothing if there is none."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST_BYTES)
+    except FileNotFoundError:
+        return b""
 
 
 def _line(digest: str, name: str) -> str:
-    """Return a line as sha256sum(1) writes it, for a name that holds nothing that it would escape."""
+    """Return a line as sha256sum(1) reads it, for a name without a line feed."""
     return f"{digest}  {name}\n"
 
 
-def _listed(directory: Path) -> dict[str, str]:
-    """Return the digests by name of what the directory's SHA256SUMS lists and is there still."""
-    try:
-        with (directory / _SUMS).open("rb") as file:
-            lines = file.read(_LARGEST_BYTES).decode("utf-8", "replace").splitlines()
-    except FileNotFoundError:
-        return {}
-    found = (_LINE.fullmatch(one) for one in lines)
+def _listed(sums: bytes, directory: Path) -> dict[str, str]:
+    """Return the digests by name of what a SHA256SUMS lists and is in its *directory* still."""
+    found = (_LINE.fullmatch(one) for one in sums.decode("utf-8", "replace").splitlines())
     return {one[2]: one[1] for one in found if one and one[2].isprintable() and (directory / one[2]).is_file()}
 
 
@@ -100,19 +128,22 @@ class _Signer:
         self._home = home
         self._fingerprint = fingerprint
 
-    def signature(self, text: str) -> bytes:
-        """Return the armored signature of *text*. Raises CommandError."""
-        content, target = self._home / "content", self._home / "content.asc"
-        content.write_text(text, encoding="utf-8")
+    def signature(self, content: bytes) -> bytes:
+        """Return the armored signature of *content*. Raises CommandError."""
+        file, target = self._home / "content", self._home / "content.asc"
+        file.write_bytes(content)
         target.unlink(missing_ok=True)
         options = ("--detach-sign", "--armor", "--local-user", self._fingerprint, "--pinentry-mode", "error")
-        _gpg(self._home, *options, "--output", target, content, doing=f"signing {_SUMS}", advice=_NO_PASSPHRASE)
+        _gpg(self._home, *options, "--output", target, file, doing=f"signing {SUMS}", advice=_NO_PASSPHRASE)
         return target.read_bytes()
 
-    def has_signed(self, directory: Path) -> bool:
-        """Tell whether the directory's SHA256SUMS has a signature by this key."""
+    def has_signed(self, content: bytes, signature: bytes) -> bool:
+        """Tell whether *signature* is one of *content* by this key."""
+        files = self._home / "signature", self._home / "signed"
+        for file, written in zip(files, (signature, content)):
+            file.write_bytes(written)
         try:
-            _gpg(self._home, "--verify", directory / _SIGNATURE, directory / _SUMS, doing=f"checking {_SIGNATURE}")
+            _gpg(self._home, "--verify", *files, doing=f"checking {SIGNATURE}")
         except CommandError:
             return False
         return True
@@ -123,7 +154,7 @@ _NO_PASSPHRASE = "the key must have no passphrase, and be in a file that only ro
 
 @contextmanager
 def _signer(key: Path, home: Path) -> Iterator[_Signer]:
-    """Give the signer whose secret key is in the file *key*, which never leaves memory. Raises FuelImageError."""
+    """Give the signer whose secret key is in the file *key*, of which no disk gets a copy. Raises FuelImageError."""
     try:
         secret = key.read_bytes()
     except OSError as error:
@@ -142,8 +173,9 @@ def _signer(key: Path, home: Path) -> Iterator[_Signer]:
                 raise HostError(f"{doing}: it holds no secret key", advice="export one: gpg --export-secret-keys")
             yield _Signer(home, fingerprints[0])
         finally:
-            # the agent that gpg has started holds the keyring's directory
-            run("gpgconf", "--homedir", home, "--kill", "all", doing="ending the GnuPG agent")
+            # The agent that gpg has started holds the keyring's directory, and has another in the user's below /run.
+            for ending in (("--kill", "all"), ("--remove-socketdir",)):
+                run("gpgconf", "--homedir", home, *ending, doing="ending the GnuPG agent", accept=(0, 1, 2))
 
 
 def _gpg(home: Path, *arguments: str | Path, doing: str, advice: str = "") -> str:

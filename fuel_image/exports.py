@@ -7,6 +7,7 @@ as there are CPUs. It must not fill the tree or give the files their names.
 from __future__ import annotations
 
 import shutil
+import stat
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from fuel_image.errors import BuildError
 from fuel_image.host import command, memory
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
@@ -26,6 +28,8 @@ from fuel_image.publish import Artifact, Staged
 from fuel_image.tree import kernels
 from fuel_image.tree.root import Tree
 
+_HEADERS_BYTES = 2048
+"""Room for a path with its attributes; half of it, as a rule."""
 _WHOLE = (ROOTFS, SQUASHFS, INITRAMFS)
 
 
@@ -45,14 +49,23 @@ def make_all(tree: Tree, plan: Plan, outs: Mapping[str, Staged], work: Path, epo
     if not wanted:
         return ()
     with step("Writing the tree in other forms") as shown, ExitStack() as stack:
+        work = work / "of-the-tree"
+        work.mkdir()
         top = stack.enter_context(contents.view(tree.path, "/", ("/",), work))
         whole = _Tree(tree, Source(top, contents.take(top)), plan, epoch)
         count = sum(one.kind in _WHOLE for one in wanted)
-        room = stack.enter_context(memory.scratch(work / "exports", (count or 1) * whole.source.room_bytes))
+        room = stack.enter_context(memory.scratch(work / "exports", (count or 1) * _room_bytes(whole.source)))
         stopped = threading.Event()
         tasks = stack.enter_context(together(cpus(), stopped.set, command.end_running))
         futures = [tasks.start(_make_one, whole, one, outs[one.filename], room, shown, stopped) for one in wanted]
     return tuple(future.result() for future in futures)
+
+
+def _room_bytes(source: Source) -> int:
+    """Return about how much an archive takes, in which holes are written out."""
+    entries = source.inventory.entries.values()
+    sizes = sum(one.detail for one in entries if stat.S_ISREG(one.mode) and isinstance(one.detail, int))
+    return max(source.room_bytes, sizes + len(entries) * _HEADERS_BYTES)
 
 
 def _make_one(
@@ -78,6 +91,8 @@ def _make_squashfs(whole: _Tree, asked: ExportRequest, file: Path) -> None:
 
 
 def _make_initramfs(whole: _Tree, _asked: ExportRequest, file: Path) -> None:
+    if not any(whole.tree.exists(path) for path in ("/init", "/sbin/init")):
+        raise BuildError("making a RAM disk: the tree has nothing to start", advice="add the package systemd-sysv")
     cpio.make(file, whole.source.top, whole.source.inventory, whole.epoch)
 
 

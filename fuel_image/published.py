@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuel_image import __version__
+from fuel_image import __version__, checksums
 from fuel_image import record as records
 from fuel_image.archive.trust import Answer
 from fuel_image.host.cpus import cpus
@@ -105,7 +105,13 @@ def examine(request: Request, stopped: threading.Event) -> Standing:
         LOG.debug("reading %s: %s", name, error)
         return Standing(difference=f"{name} is damaged")
     difference = unfit(record, request) or damage(record.files, request.output, stopped)
+    difference = difference or checksums.lacking(request, _digests(record, path))
     return Standing(difference=difference) if difference else Standing(record)
+
+
+def _digests(record: Record, metadata: Path) -> dict[str, str]:
+    digests = {one.filename: one.sha256 or "" for one in record.files}
+    return {**digests, metadata.name: hashlib.sha256(metadata.read_bytes()).hexdigest()}
 
 
 def damage(files: Sequence[Recorded], directory: Path, stopped: threading.Event) -> str:

@@ -289,20 +289,11 @@ def _typed(document: dict[str, Any], epoch: int | None) -> Request:
         customisation=asked.typed(document),
         disks=outputs.disks(document),
         exports=tree_exports.exports(document),
-        checksums=_checksums(document),
+        checksums=tree_exports.wants_checksums(document),
         signing_key=document.get("signing_key"),
         digest="",
     )
     return dataclasses.replace(request, digest=_digest(request))
-
-
-def _checksums(document: dict[str, Any]) -> bool:
-    """Tell whether files of checksums are wanted: not unasked where there are but partition images.
-
-    What removes those of an environment knows their names and no others.
-    """
-    unasked = "signing_key" in document or any(key in document for key in ("disks", *EXPORTS))
-    return bool(document.get("checksums", unasked))
 
 
 def proxies_from(written: dict[str, Any]) -> Proxies:

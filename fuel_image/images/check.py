@@ -55,7 +55,7 @@ def check(image: Path, kind: str, wanted: Inventory, view: Path, *, start_bytes:
             )
         options = FILESYSTEMS[kind].mount_options
         with mounted(str(device), mountpoint, kind, kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID, options):
-            holds(image.name, mountpoint, wanted, view)
+            holds(f"{image.stem} at {start_bytes:,}" if start_bytes else image.name, mountpoint, wanted, view)
     mountpoint.rmdir()
 
 

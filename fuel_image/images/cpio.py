@@ -71,6 +71,7 @@ def check(archive: Path, top: Path, inventory: Inventory) -> None:
     """
     found: set[str] = set()
     names_of: dict[int, list[str]] = {}
+    without_content: set[int] = set()
     with archive.open("rb") as file:
         for member in _members(file):
             wanted = inventory.entries.get(member.path)
@@ -79,9 +80,15 @@ def check(archive: Path, top: Path, inventory: Inventory) -> None:
             found.add(member.path)
             if member.links > 1 and not stat.S_ISDIR(member.mode):
                 names_of.setdefault(member.inode, []).append(member.path)
+                if stat.S_ISREG(member.mode) and member.size_bytes == wanted.detail:
+                    without_content.discard(member.inode)
+                else:
+                    without_content.add(member.inode)
     links = {tuple(sorted(names, key=os.fsencode)) for names in names_of.values() if len(names) > 1}
     if missing := inventory.entries.keys() - found:
         raise BuildError(f"checking {archive.stem}: it lacks {one_line(min(missing))}")
+    if without_content:
+        raise BuildError(f"checking {archive.stem}: files in it that have several names have no content")
     if links != inventory.links:
         raise BuildError(f"checking {archive.stem}: other files in it are linked than in the tree")
 

@@ -25,8 +25,8 @@ class Export:
 
 
 EXPORTS: Mapping[str, Export] = {
-    ROOTFS: Export("tar", "gzip", ("tar",)),
-    SQUASHFS: Export("squashfs", "raw", ("mksquashfs",)),
+    ROOTFS: Export("tar", "gzip"),
+    SQUASHFS: Export("squashfs", "raw", ("setpriv", "mksquashfs")),
     KERNEL: Export("linux", "raw"),
     INITRD: Export("cpio", "raw"),
     INITRAMFS: Export("cpio", "gzip", ("cpio",)),
@@ -46,6 +46,15 @@ class ExportRequest:
 def exports(document: Mapping[str, Any]) -> tuple[ExportRequest, ...]:
     """Return what a request, in which no problem was found, asks for."""
     return tuple(_typed(kind, document[kind]) for kind in EXPORTS if kind in document)
+
+
+def wants_checksums(document: Mapping[str, Any]) -> bool:
+    """Tell whether files of checksums are wanted: not unasked where there are but partition images.
+
+    What removes those of an environment knows their names and no others.
+    """
+    unasked = "signing_key" in document or any(key in document for key in ("disks", *EXPORTS))
+    return bool(document.get("checksums", unasked))
 
 
 def _typed(kind: str, written: Mapping[str, Any]) -> ExportRequest:

@@ -10,8 +10,12 @@ from typing import Any
 
 from fuel_image.document import child
 from fuel_image.errors import Problem
-from fuel_image.outputs.exports import EXPORTS
+from fuel_image.outputs.exports import EXPORTS, wants_checksums
 from fuel_image.uris import file_named
+
+CHECKSUM_ENDING = ".sha256"
+SUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.gpg"
+"""As Ubuntu calls the two; the signature is armored there too."""
 
 
 def metadata_filename(first: str) -> str:
@@ -24,15 +28,20 @@ def metadata_filename(first: str) -> str:
 
 def problems(document: Mapping[str, Any]) -> Iterator[Problem]:
     """Find URIs that name no file, and files that have the same name."""
-    owners: dict[str, str] = {}
+    wanted = wants_checksums(document)
+    owners = {SUMS: "the checksums", SIGNATURE: "their signature"} if wanted else {}
+    first = True
     for place, what, uri in _published(document):
         name = file_named(uri)
         if name is None:
             yield Problem(f"{place}.uri", "the last part of the URI's path must name a file")
             continue
-        names = (
-            {name: what} if owners and what != "/" else {name: what, metadata_filename(name): f"the metadata of {what}"}
-        )
+        names = {name: what}
+        if first or what == "/":
+            names[metadata_filename(name)] = f"the metadata of {what}"
+        if wanted:
+            names[name + CHECKSUM_ENDING] = f"the checksum of {what}"
+        first = False
         for one, owner in names.items():
             if one in owners:
                 yield Problem(f"{place}.uri", f"{one} is also the file of {owners[one]}")

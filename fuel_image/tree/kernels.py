@@ -11,15 +11,18 @@ from fuel_image.tree.root import Tree
 
 _BOOT = "/boot"
 _KERNELS = ("vmlinuz-", "vmlinux-")
+_COPIES = (".signed", ".old", ".bak", ".dpkg-old", ".dpkg-new", ".dpkg-dist")
+"""Of a kernel that is there, too: trusty and xenial signed one in a file of its own."""
 _RAM_DISK = "initrd.img-"
 
 
 def newest(tree: Tree) -> str:
     """Return the path of the newest kernel. Raises BuildError when there is none."""
-    found = [name for name in tree.names(_BOOT) if name.startswith(_KERNELS)]
+    names = (name for name in tree.names(_BOOT) if name.startswith(_KERNELS))
+    found = [name for name in names if not name.endswith(_COPIES)]
     if not found:
         raise BuildError("looking for a kernel: the tree has none in /boot", advice="add a package linux-image-...")
-    return f"{_BOOT}/{max(found, key=lambda name: sort_key(_version(name)))}"
+    return f"{_BOOT}/{max(found, key=lambda name: (sort_key(_version(name)), name.startswith(_KERNELS[0])))}"
 
 
 def ram_disk(tree: Tree) -> str:

@@ -25,8 +25,8 @@ from fuel_image.publish import staged
 from fuel_image.request import parse
 from fuel_image.tree.root import Tree
 
-from .conftest import Fuel, sample
-from .images import UNPACK, facts, mounted, output_of
+from .conftest import Fuel, metadata_of, sample
+from .images import UNPACK, ImageSet, facts, mounted, output_of
 
 EPOCH = 1_700_000_000
 MIB = 1 << 20
@@ -51,7 +51,8 @@ def tree(tmp_path: Path) -> Tree:
     os.chown(top / "etc/hostname", 1000, 70000)
     (top / "usr/bin/program").chmod(0o4755)
     subprocess.run(["setcap", "cap_net_raw+ep", top / "usr/sbin/init"], check=True)
-    subprocess.run(["setfacl", "-m", "u:1234:rwx", top / "etc"], check=True)
+    # the host has a name for one of them
+    subprocess.run(["setfacl", "-m", "u:1:rwx,d:g:1234:r", top / "etc"], check=True)
     for path in (top, *top.rglob("*")):
         os.utime(path, (EPOCH, EPOCH), follow_symlinks=False)
     return Tree(top)
@@ -147,6 +148,33 @@ def test_the_newest_kernel_and_its_ram_disk(tree: Tree, tmp_path: Path) -> None:
     assert (kernel.read_bytes(), disk.read_bytes()) == (b"new", b"disk")
 
 
+def test_what_a_kernel_was_signed_or_kept_as_is_no_newer_one(tree: Tree, tmp_path: Path) -> None:
+    for ending in (".efi.signed", ".old", ".dpkg-old"):
+        (tree.path / f"boot/vmlinuz-6.1.0-10-amd64{ending}").write_bytes(b"other")
+    (tree.path / "boot/vmlinux-6.1.0-10-amd64").write_bytes(b"large")
+    assert made(tree, tmp_path / "output", kernel={"uri": f"{URI}kernel"})[0].read_bytes() == b"new"
+
+
+def test_a_ram_disk_with_nothing_to_start(tree: Tree, tmp_path: Path) -> None:
+    (tree.path / "usr/sbin/init").unlink()
+    (tree.path / "sbin").unlink()
+    with pytest.raises(BuildError, match="the tree has nothing to start"):
+        made(tree, tmp_path / "output", initramfs={"uri": f"{URI}disk"}, kernel={"uri": f"{URI}kernel"})
+
+
+def test_an_archive_has_room_for_holes(tree: Tree, tmp_path: Path) -> None:
+    with (tree.path / "swapfile").open("wb") as file:
+        file.truncate(600 * MIB)
+    (archive,) = made(tree, tmp_path / "output", rootfs={"uri": f"{URI}root.tar.gz"})
+    assert archive.stat().st_size < 10 * MIB
+
+
+def test_a_socket_is_named(tree: Tree, tmp_path: Path) -> None:
+    os.mknod(tree.path / "etc/socket", stat.S_IFSOCK | 0o600)
+    with pytest.raises(BuildError, match="etc/socket is a socket"):
+        made(tree, tmp_path / "output", rootfs={"uri": f"{URI}root.tar.gz"})
+
+
 @pytest.mark.parametrize(("kind", "removed", "advice"), [
     ("kernel", "vmlinuz-*", "add a package linux-image"),
     ("initrd", "initrd*", "add the package initramfs-tools"),
@@ -224,10 +252,28 @@ def test_a_set_is_checked_with_coreutils_and_gnupg(fuel: Fuel, tmp_path: Path) -
     ended = fuel(request, "--force")
     assert "has no signature by this key" in ended.stderr
     assert "small" not in (output / "SHA256SUMS").read_text()
-    # and without a key there is no signature
+    # what has gone is made again
+    (output / "other.tar.gz.sha256").unlink()
+    assert "building anew: the checksums lack other.tar.gz.sha256" in fuel(request).stderr
+    assert "already built" in fuel(request).stderr
+    # without a key there is no signature, and without a wish no checksum that does not fit
     del request["signing_key"]
     fuel(request)
     assert not (output / "SHA256SUMS.gpg").exists()
+    fuel({**request, "checksums": False})
+    assert sorted(os.listdir(output)) == [
+        *("SHA256SUMS", "other.tar.gz", "other.yaml", "small.tar.gz", "small.tar.gz.sha256", "small.yaml")
+    ]
+    assert (output / "SHA256SUMS").read_text() == ""
+
+
+def test_images_and_other_forms_come_as_one_set(fuel: Fuel, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    request = sample(None, output, packages=[], rootfs={"uri": f"{URI}a.tar"}, squashfs={"uri": f"{URI}a.squashfs"})
+    fuel(request)
+    kinds = [one["kind"] for one in ImageSet(metadata_of(request)).record["artifacts"]]
+    assert kinds == ["rootfs", "squashfs"]
+    subprocess.run(["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], check=True, cwd=output)
 
 
 def test_a_key_that_cannot_sign_is_told_before_anything_is_made(fuel: Fuel, tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def test_what_is_written_counts() -> None:
 
 @pytest.mark.parametrize(("wanted", "problem"), [
     ({"initramfs": {"uri": f"{URI}a"}}, "$.initramfs: is started by the kernel of the same tree: ask for the kernel"),
+    ({"rootfs": {"uri": f"{URI}a"}, "kernel": {"uri": f"{URI}a.sha256"}}, "a.sha256 is also the file of the checksum"),
+    ({"rootfs": {"uri": f"{URI}SHA256SUMS"}}, "SHA256SUMS is also the file of the checksums"),
     ({"rootfs": {"uri": URI}}, "$.rootfs.uri: the last part of the URI's path must name a file"),
     ({"rootfs": {"uri": f"{URI}a"}, "kernel": {"uri": f"{URI}a"}}, "$.kernel.uri: a is also the file of rootfs"),
     ({"rootfs": {"uri": f"{URI}a"}, "disks": [{**DISK, "uri": f"{URI}a"}]}, "$.rootfs.uri: a is also the file of"),
@@ -71,7 +73,7 @@ def test_checksums_come_unasked_where_nobody_is_surprised(wanted: dict[str, Any]
 
 def test_the_plan_names_the_tools_and_the_files() -> None:
     made = plan.make(asked(rootfs={"uri": f"{URI}a"}, squashfs={"uri": f"{URI}b"}, signing_key="/etc/key.asc"))
-    assert {"tar", "mksquashfs", "gpg"} <= set(made.tools) and "cpio" not in made.tools
+    assert {"mksquashfs", "gpg"} <= set(made.tools) and "cpio" not in made.tools
     assert "a: rootfs in gzip" in plan.described(made)
     assert "SHA256SUMS, and a .sha256 file for each, signed with /etc/key.asc" in plan.described(made)
 

@@ -180,10 +180,16 @@ def next_data(descriptor: int, place: int, size_bytes: int) -> int:
 
 
 def read(descriptor: int, count: int, place: int) -> bytes:
-    """Return *count* bytes of an open file, which has them, from *place* on; pread(2) may give fewer."""
+    """Return *count* bytes of an open file from *place* on; pread(2) may give fewer.
+
+    Raises OSError where the file, which had them, ends before.
+    """
     found = os.pread(descriptor, count, place)
     while len(found) < count:
-        found += os.pread(descriptor, count - len(found), place + len(found))
+        more = os.pread(descriptor, count - len(found), place + len(found))
+        if not more:
+            raise OSError(errno.EIO, "it has become shorter while it was read")
+        found += more
     return found
 
 

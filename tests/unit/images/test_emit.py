@@ -17,6 +17,7 @@ import pytest
 import zstandard
 
 from fuel_image.errors import BuildError
+from fuel_image.images import contents
 from fuel_image.images.containers import CONTAINERS
 from fuel_image.images.emit import emit
 from fuel_image.progress import Step
@@ -119,3 +120,10 @@ def test_an_error_of_the_disk_has_an_end(image: Path, container: str) -> None:
     while contexts[-1] is not None:
         assert contexts.count(contexts[-1]) == 1
         contexts.append(contexts[-1].__context__)
+
+
+def test_a_file_that_becomes_shorter_does_not_hold_up_its_reader(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(b"short")
+    with image.open("rb") as file, pytest.raises(OSError, match="it has become shorter while it was read"):
+        contents.read(file.fileno(), 6, 0)

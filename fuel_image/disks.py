@@ -18,13 +18,14 @@ from fuel_image.host.command import run
 from fuel_image.host.cpus import cpus
 from fuel_image.host.tasks import together
 from fuel_image.images import check, contents, fat, formats, grub, layout, making, placing, table
+from fuel_image.images.emit import Sums
 from fuel_image.images.filesystems import FILESYSTEMS
 from fuel_image.images.layout import BIOS_BOOT_BYTES, MIB, Extent, Layout
 from fuel_image.images.making import Source
 from fuel_image.images.table import SECTOR_BYTES, Row
 from fuel_image.outputs.asked import SWAP, VFAT
 from fuel_image.plan import Plan, PlannedDisk, PlannedPartition
-from fuel_image.progress import step
+from fuel_image.progress import Step, step
 from fuel_image.publish import DISK, Artifact, Staged
 from fuel_image.tree.bootloader import BOOT_IMAGE, CORE_IMAGE
 from fuel_image.tree.root import Tree
@@ -44,13 +45,19 @@ def make(tree: Tree, plan: Plan, disk: PlannedDisk, out: Staged, work: Path, epo
         raw = room / f"{asked.filename}.disk"
         placed = _assembled(tree, plan, disk, sources, room, raw, epoch)
         stopped = threading.Event()
-        with together(1, command.end_running) as beside:
-            beside.start(_check_file_systems, disk, sources, raw, placed)
-            file = room / asked.filename
-            file = formats.written(raw, asked.format, asked.compression, disk.uuid, file, shown, stopped)
-            _, packed = out.fill(file, asked.container, shown, stopped)
-    size_bytes = placed.size_bytes
+        with together(2, stopped.set, command.end_running) as tasks:
+            tasks.start(_check_file_systems, disk, sources, raw, placed)
+            writing = tasks.start(_write, disk, raw, out, room, shown, stopped)
+    size_bytes, packed = placed.size_bytes, writing.result()
     return Artifact(DISK, asked.filename, asked.format, asked.container, packed, virtual_size_bytes=size_bytes)
+
+
+def _write(disk: PlannedDisk, raw: Path, out: Staged, room: Path, shown: Step, stopped: threading.Event) -> Sums:
+    """Write the *raw* disk in its form and container; return the sums of what is published."""
+    asked = disk.request
+    target = room / asked.filename
+    file = formats.written(raw, asked.format, asked.compression, disk.uuid, target, shown, stopped)
+    return out.fill(file, asked.container, shown, stopped)[1]
 
 
 @dataclass(frozen=True)

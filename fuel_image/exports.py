@@ -29,7 +29,7 @@ from fuel_image.tree import kernels
 from fuel_image.tree.root import Tree
 
 _HEADERS_BYTES = 2048
-"""Room for a path with its attributes; half of it, as a rule."""
+"""Room for a path with its attributes."""
 _WHOLE = (ROOTFS, SQUASHFS, INITRAMFS)
 
 

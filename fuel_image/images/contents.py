@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from fuel_image.host.mounts import bound
 
@@ -69,6 +69,7 @@ class Inventory:
         return replace(self, entries={path: reduced(entry) for path, entry in self.entries.items()})
 
 
+_CHUNK_BYTES = 1 << 20
 _SECOND_NS = 10**9
 _INLINE_LINK_BYTES = 59  # ext2fs: i_block, less a NUL
 _NAME_OVERHEAD_BYTES = 8  # struct ext2_dir_entry without its name
@@ -191,6 +192,17 @@ def read(descriptor: int, count: int, place: int) -> bytes:
             raise OSError(errno.EIO, "it has become shorter while it was read")
         found += more
     return found
+
+
+def holds(archive: BinaryIO, path: Path, size_bytes: int) -> bool:
+    """Tell whether the next *size_bytes* of an *archive* are what the file at *path* holds, and all of it."""
+    with path.open("rb") as file:
+        while size_bytes:
+            chunk = archive.read(min(_CHUNK_BYTES, size_bytes))
+            if not chunk or chunk != file.read(len(chunk)):
+                return False
+            size_bytes -= len(chunk)
+        return not file.read(1)
 
 
 def _attributes(path: str) -> tuple[tuple[bytes, bytes], ...]:

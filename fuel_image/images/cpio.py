@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from fuel_image.errors import BuildError
 from fuel_image.host.command import run
+from fuel_image.images import contents
 from fuel_image.images.contents import Entry, Inventory
 from fuel_image.printable import one_line
 
@@ -27,7 +28,6 @@ _LARGEST_BYTES = (1 << 32) - 1
 _MAGIC, _HEADER_BYTES = b"070701", 110
 _TRAILER = "TRAILER!!!"
 _SECOND_NS = 10**9
-_CHUNK_BYTES = 1 << 20
 
 
 def make(archive: Path, top: Path, inventory: Inventory, epoch: int) -> None:
@@ -137,19 +137,9 @@ def _is_like(file: BinaryIO, member: _Member, wanted: Entry, top: Path) -> bool:
     if stat.S_ISREG(member.mode):
         if member.links > 1 and not member.size_bytes:  # the last of its names comes with the content
             return True
-        return member.size_bytes == wanted.detail and _has_content(file, top / member.path, member.size_bytes)
+        return member.size_bytes == wanted.detail and contents.holds(file, top / member.path, member.size_bytes)
     if stat.S_ISLNK(member.mode):
         return file.read(member.size_bytes) == wanted.detail
     if stat.S_ISCHR(member.mode) or stat.S_ISBLK(member.mode):
         return os.makedev(*member.device) == wanted.detail
     return not member.size_bytes
-
-
-def _has_content(file: BinaryIO, path: Path, size_bytes: int) -> bool:
-    with path.open("rb") as other:
-        while size_bytes:
-            chunk = file.read(min(_CHUNK_BYTES, size_bytes))
-            if not chunk or chunk != other.read(len(chunk)):
-                return False
-            size_bytes -= len(chunk)
-    return True

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fuel_image.errors import BuildError
+from fuel_image.images import contents
 from fuel_image.images.contents import Entry, Inventory
 from fuel_image.printable import one_line
 
@@ -39,7 +40,6 @@ _TYPES = {
 _TEXT: Mapping[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}
 """Whatever the locale: names are bytes."""
 _SECOND_NS = 10**9
-_CHUNK_BYTES = 1 << 20
 
 
 def make(archive: Path, top: Path, inventory: Inventory) -> None:
@@ -73,11 +73,18 @@ class _OtherError(Exception):
 def _compare(opened: tarfile.TarFile, file: BinaryIO, top: Path, wanted: Iterator[tarfile.TarInfo]) -> None:
     for found in iter(opened.next, None):
         member = next(wanted, None)
-        if member is None or _facts(member) != _facts(found) or not _has_content(file, found, top):
+        if member is None or not _is_like(found, member, file, top):
             raise _OtherError(f"{one_line(found.name)} in it is not that of the tree")
         opened.members.clear()  # type: ignore[attr-defined]  # nobody needs the list that it keeps
     if (lacking := next(wanted, None)) is not None:
         raise _OtherError(f"it lacks {one_line(lacking.name)}")
+
+
+def _is_like(found: tarfile.TarInfo, wanted: tarfile.TarInfo, file: BinaryIO, top: Path) -> bool:
+    if _facts(found) != _facts(wanted):
+        return False
+    file.seek(found.offset_data)
+    return not found.isreg() or contents.holds(file, top / found.name, found.size)
 
 
 def _members(inventory: Inventory) -> Iterator[tarfile.TarInfo]:
@@ -133,17 +140,3 @@ def _facts(member: tarfile.TarInfo) -> tuple[object, ...]:
     device = (member.devmajor, member.devminor) if member.ischr() or member.isblk() else None
     facts = (member.name, member.type, member.mode, member.uid, member.gid, member.linkname, member.size)
     return (*facts, device, mtime, tuple(sorted((name, value) for name, value in own.items() if name != "mtime")))
-
-
-def _has_content(raw: BinaryIO, member: tarfile.TarInfo, top: Path) -> bool:
-    if not member.isreg():
-        return True
-    raw.seek(member.offset_data)
-    with (top / member.name).open("rb") as file:
-        left = member.size
-        while left:
-            chunk = raw.read(min(_CHUNK_BYTES, left))
-            if not chunk or chunk != file.read(len(chunk)):
-                return False
-            left -= len(chunk)
-        return not file.read(1)

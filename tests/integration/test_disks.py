@@ -18,6 +18,7 @@ import pytest
 from fuel_image import disks
 from fuel_image import plan as plans
 from fuel_image.errors import BuildError
+from fuel_image.images import check as checks
 from fuel_image.publish import Artifact, staged
 from fuel_image.request import parse
 from fuel_image.tree.bootloader import BOOT_IMAGE, CORE_IMAGE
@@ -199,3 +200,13 @@ def test_a_build_publishes_images_and_disks_as_one_set(fuel: Fuel, tmp_path: Pat
     subprocess.run(["qemu-img", "convert", "-O", "raw", path, raw], check=True)
     assert "No problems found" in output_of("sgdisk", "--verify", raw)
     assert {image["mount"] for image in found.record["images"]} == set(request["image_data"])
+
+
+def test_what_the_check_finds_is_what_is_told(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found_wanting(*_: Any, **__: Any) -> None:
+        raise BuildError("it is not the tree")
+
+    monkeypatch.setattr(checks, "check", found_wanting)
+    with pytest.raises(BuildError, match="it is not the tree"):
+        made(tree, tmp_path / "output", format="qcow2")
+    assert not (tmp_path / "output/small.qcow2").exists()

@@ -17,7 +17,7 @@ from types import FrameType
 
 from fuel_image import errors, publish
 from fuel_image.errors import FuelImageError, Interrupted
-from fuel_image.host import mounts, workspace
+from fuel_image.host import memory, mounts, workspace
 from fuel_image.host.namespaces import isolated, make_private
 
 LOG = logging.getLogger(__name__)
@@ -41,13 +41,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def guarded(body: Callable[[], int]) -> int:
     """Run *body*; turn what it raises into one message and an exit code."""
+    killed_before = memory.programs_killed()
     try:
         return body()
     except BrokenPipeError:
         return errors.EXIT_FAILED
-    except (FuelImageError, Interrupted) as error:
+    except Interrupted as error:
         LOG.debug("%s", traceback.format_exc())
         LOG.error("%s", error)
+        return error.exit_code
+    except FuelImageError as error:
+        LOG.debug("%s", traceback.format_exc())
+        LOG.error("%s%s", error, _lack_of_memory(memory.programs_killed() - killed_before))
         return error.exit_code
     except OSError as error:
         if error.errno not in _ADVICE:
@@ -60,6 +65,14 @@ def guarded(body: Callable[[], int]) -> int:
         return Interrupted(signal.SIGINT).exit_code
     except Exception as error:  # noqa: BLE001  (a defect of ours must still be one clear message)
         return _defect(error)
+
+
+def _lack_of_memory(killed: int) -> str:
+    """Say that it may be the cause: a program whose helper was killed tells of anything but that."""
+    if not killed:
+        return ""
+    programs = "a program" if killed == 1 else f"{killed} programs"
+    return f"\n  meanwhile the kernel ended {programs} for lack of memory (dmesg tells which): that may be the cause"
 
 
 def _defect(error: Exception) -> int:

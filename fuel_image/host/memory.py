@@ -1,6 +1,7 @@
 """The memory that a build may use.
 
-Owns the measure of it, and the decision whether a file lies in memory or on the disk. It must not hold anything itself.
+Owns the measure of it, whether it has run out, and the decision whether a file lies in memory or on the disk. It must
+not hold anything itself.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ LOG = logging.getLogger(__name__)
 
 _LEFT_FOR_OTHERS_BYTES = 1 << 30
 _MEMINFO = Path("/proc/meminfo")
+_VMSTAT = Path("/proc/vmstat")
 _OWN_CGROUP = Path("/proc/self/cgroup")
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -37,6 +39,15 @@ def _cgroup_headroom_bytes() -> Iterator[int]:
         limit, used = _text(group / "memory.max").strip(), _text(group / "memory.current").strip()
         if limit.isdigit() and used.isdigit():
             yield max(0, int(limit) - int(used))
+
+
+def programs_killed() -> int:
+    """Return how many programs the kernel has ended for lack of memory, on this host or in a cgroup, since it started.
+
+    Linux 4.13 and later count them, in proc_vmstat(5): oom_kill. Where nobody counts, there is none.
+    """
+    counts = dict(line.split(" ", 1) for line in _text(_VMSTAT).splitlines())
+    return int(counts.get("oom_kill", 0))
 
 
 def _text(path: Path) -> str:

@@ -8,6 +8,7 @@ process ends, however it ends, the kernel kills everything it started and drops 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -22,7 +23,9 @@ from fuel_image.host import kernel
 LOG = logging.getLogger(__name__)
 
 _LONGEST_TO_END_SECONDS = 60
+_OOM_SCORE = Path("/proc/self/oom_score_adj")  # proc_pid_oom_score_adj(5)
 _MORE_LIKELY_TO_BE_KILLED = "500"
+_NEVER_KILLED = "-1000"
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -44,6 +47,7 @@ def isolated(body: Callable[[], int]) -> int:
         os.close(child_end)
         os._exit(_first_process(body, parent_end))
     os.close(parent_end)  # child_end stays open until we end: the child sees its closing as our death
+    _stay()
 
     reason = " (out of memory?)"
 
@@ -71,6 +75,12 @@ def isolated(body: Callable[[], int]) -> int:
     return code if code >= 0 else 128 - code
 
 
+def _stay() -> None:
+    """Survive a lack of memory, to say what came of the build: what it had in memory goes a while after itself."""
+    with contextlib.suppress(PermissionError):  # a container may forbid it
+        _OOM_SCORE.write_text(_NEVER_KILLED, encoding="ascii")
+
+
 def _first_process(body: Callable[[], int], parent_end: int) -> int:
     """Be the child: tie its life to the parent's, run *body*."""
     code = 1
@@ -82,9 +92,8 @@ def _first_process(body: Callable[[], int], parent_end: int) -> int:
                 return code  # the parent died before it was tied to us
         except BlockingIOError:
             pass
-        # Where memory runs out the kernel ends a build rather than what the host is for; and rather than our parent,
-        # which can still say so (proc_pid_oom_score_adj(5)).
-        Path("/proc/self/oom_score_adj").write_text(_MORE_LIKELY_TO_BE_KILLED, encoding="ascii")
+        # Where memory runs out the kernel ends a build rather than what the host is for.
+        _OOM_SCORE.write_text(_MORE_LIKELY_TO_BE_KILLED, encoding="ascii")
         code = body()
     finally:
         sys.stdout.flush()

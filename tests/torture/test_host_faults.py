@@ -178,7 +178,7 @@ def group() -> Iterator[Path]:
     path.rmdir()
 
 
-@pytest.mark.parametrize("limit_mib", [48, 96, 160])
+@pytest.mark.parametrize("limit_mib", [48, 64, 80, 96, 112, 128, 160])
 def test_too_little_memory(limit_mib: int, group: Path, ground: Ground) -> None:
     """A memory limit that is hit ends the build with a message that says so."""
     ground.forget()

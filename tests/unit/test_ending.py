@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from fuel_image import ending
-from fuel_image.errors import Interrupted
+from fuel_image.errors import BuildError, Interrupted
+from fuel_image.host import memory
 from fuel_image.publish import reveal_set, staged
 
 PATIENCE_SECONDS = 10
@@ -37,6 +38,20 @@ def test_what_the_host_is_to_blame_for(number: int, advice: str, caplog: pytest.
 
     assert ending.guarded(body) == 3
     assert f"writing /srv/cache: {os.strerror(number)}\n  what to do: {advice}" in caplog.text
+
+
+@pytest.mark.parametrize(("after", "said"), [(7, False), (8, True)])
+def test_programs_killed_meanwhile(
+    after: int, said: bool, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter([7, after])
+    monkeypatch.setattr(memory, "programs_killed", lambda: next(counts))
+
+    def body() -> int:
+        raise BuildError("unpacking: unexpected end of file")
+
+    assert ending.guarded(body) == 1
+    assert ("unexpected end of file\n  meanwhile the kernel ended a program for lack of memory" in caplog.text) == said
 
 
 def test_any_other_error_is_a_defect_of_ours(caplog: pytest.LogCaptureFixture) -> None:

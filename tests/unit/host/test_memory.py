@@ -121,3 +121,12 @@ def test_a_cgroup_s_limit_sends_it_to_the_disk(host: Path, mounts: list[object])
         assert mounts == []
     with memory.scratch(host / "small", GIB // 2):
         assert len(mounts) == 1
+
+
+@pytest.mark.parametrize(("vmstat", "count"), [("pgfault 7\noom_kill 3\n", 3), ("pgfault 7\n", 0)])
+def test_programs_that_the_kernel_has_killed(
+    vmstat: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_VMSTAT", tmp_path / "vmstat")
+    (tmp_path / "vmstat").write_text(vmstat)
+    assert memory.programs_killed() == count

@@ -1,7 +1,8 @@
 # These do everything, host packages and Python environment included:
 #   make image   build a real image set for the release and mirror that this host is configured with, and show it
 #   make test    pass all tests
-#   make torture try every fault, often, and write docs/reliability.rst: hours; EXAMPLES=n
+#   make torture try every fault, often, and write docs/reliability.rst: hours; EXAMPLES=n,
+#                PART=expression: a part of it, as pytest's -m names it, beside what was tried before
 #   make bench   compare the speed with that of others: an hour and more; ROUNDS=n, ONLY=name,name
 # All run as root; the first three on Debian, Ubuntu and (with dnf) EL hosts, bench on Debian.
 
@@ -29,7 +30,7 @@ test: $(VENV)/bin/tox host-test-packages
 
 torture: $(VENV)/bin/tox host-test-packages
 	FUEL_IMAGE_EXAMPLES=$(EXAMPLES) $(VENV)/bin/tox run -e torture -- \
-		--thorough -p tests.torture.page --page $(CURDIR)/docs/reliability.rst
+		--thorough -p tests.torture.page --page $(CURDIR)/docs/reliability.rst $(if $(PART),--page-part -m '$(PART)')
 
 bench: host-packages
 	PYTHON=$(PYTHON) bench/install .bench

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -25,6 +26,8 @@ from .conftest import Tried
 from .examples import EXAMPLES, many
 from .harmless import harmless
 from .nearly import nearly, nearly_document, nearly_text
+
+pytestmark = pytest.mark.examples
 
 REQUEST: dict[str, Any] = {
     **json.loads(SEED),

@@ -54,7 +54,7 @@ def end_at_each(ground: Ground, places: Sequence[str], signals: Sequence[signal.
     ground.assert_next_succeeds()
 
 
-@pytest.mark.parametrize("share", shares(_SHARES, quick=2))
+@pytest.mark.parametrize("share", shares(_SHARES, quick=1))
 def test_ended_again_and_again(share: int, ground: Ground, places: Sequence[str], tried: Tried) -> None:
     """A build that is ended, and the next one, and the one after it, each a little later: nothing hinders the last."""
     mine = few(places)[share::_SHARES]
@@ -62,12 +62,15 @@ def test_ended_again_and_again(share: int, ground: Ground, places: Sequence[str]
     tried(len(mine))
 
 
+@pytest.mark.parametrize("share", shares(len(SIGNALS), quick=1))
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_ended_while_a_program_runs(
-    number: signal.Signals, ground: Ground, places: Sequence[str], tried: Tried
+    number: signal.Signals, share: int, ground: Ground, places: Sequence[str], tried: Tried
 ) -> None:
     """A build that is ended while dpkg, apt or any other program works for it ends that, too."""
     programs = [place for place in places if place.startswith("os.fork") and "namespaces" not in place]
+    # Every program is among the first shares of the signals, too.
+    programs = programs[(share + SIGNALS.index(number)) % len(SIGNALS) :: len(SIGNALS)]
     ground.forget()
     reset(ground)
     for place in programs:

@@ -28,6 +28,8 @@ from tests.integration.conftest import sample
 from .conftest import Tried
 from .examples import EXAMPLES, many
 
+pytestmark = pytest.mark.examples
+
 SUITES = (None, "noble")
 """The host's own release, and Ubuntu's."""
 LONGEST_SECONDS = 600

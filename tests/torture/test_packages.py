@@ -18,6 +18,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any, Callable, Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,8 @@ from .conftest import Tried
 from .examples import EXAMPLES, many
 from .harmless import LONGEST_SECONDS, harmless
 from .nearly import nearly, nearly_text
+
+pytestmark = pytest.mark.examples
 
 CONTROL = """\
 Package: odd

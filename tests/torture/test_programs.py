@@ -31,6 +31,8 @@ from .examples import EXAMPLES, many
 from .harmless import harmless
 from .nearly import nearly, nearly_text
 
+pytestmark = pytest.mark.examples
+
 URIS = """\
 Reading package lists...
 The following packages will be REMOVED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from .conftest import Tried
 from .examples import EXAMPLES, many
 from .harmless import harmless
 from .nearly import nearly, nearly_text
+
+pytestmark = pytest.mark.examples
 
 DIGEST = "5f7ee1f6ac3d5ff0c3bcd0e4e6c1a2c3" * 2
 RELEASE = f"""\

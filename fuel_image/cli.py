@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fuel_image import __version__, log
-from fuel_image.commands import asked, boot, build, cache, compare, config, sample, schema, show, verify
+from fuel_image.commands import asked, boot, build, cache, compare, config, elements, sample, schema, show, verify
 from fuel_image.ending import guarded
 from fuel_image.host import secrecy
 
@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     "verify": verify,
     "compare": compare,
     "boot": boot,
+    "elements": elements,
 }
 """By their names. Without one the first argument is a request, which is built."""
 

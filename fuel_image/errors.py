@@ -79,6 +79,16 @@ class RequestError(FuelImageError):
         super().__init__(_listed("the request", self.problems))
 
 
+class ElementsError(FuelImageError):
+    """The elements cannot be taken together as they stand; tells every problem found, not only the first."""
+
+    exit_code = EXIT_BAD_REQUEST
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(_listed("the choice of elements", problems))
+
+
 class HostError(FuelImageError):
     """The host cannot run the build: a tool, a privilege or space is missing."""
 

@@ -25,7 +25,7 @@ LAYERS = [
     ["archive"],
     ["settings"],
     ["request"],
-    ["customisation", "outputs"],
+    ["customisation", "outputs", "elements"],
     ["document", "sizes", "uris"],
     ["images"],
     ["host"],

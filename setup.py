@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["fuel_image", "fuel_image.*"]),
-    package_data={"fuel_image": ["*.schema.json", "py.typed", "keys/*"]},
+    package_data={"fuel_image": ["*.schema.json", "py.typed", "keys/*", "elements/lib/*", "elements/lib/*/*/*"]},
     # The oldest versions are those of EPEL 9.
     install_requires=[
         "PyYAML>=5.4",

@@ -47,7 +47,7 @@ from fuel_image.tree.times import Times
 
 LOG = logging.getLogger(__name__)
 
-LAYERS, POOL, _CHOICES, _APT, _SEEN = "layers", "pool", "choices", "apt", "seen"
+LAYERS, POOL, _CHOICES, _APT, _SEEN, _ELEMENTS = "layers", "pool", "choices", "apt", "seen", "elements"
 """What the cache directory holds."""
 _KEPT_FILES = {_CHOICES: 1000, _APT: 4, _SEEN: 1000}
 
@@ -206,7 +206,10 @@ def _ready(
     times = _times(plan, repositories)
     fetcher, work = inquiry.fetcher, inquiry.workspace
     limit = settings.script_limit_seconds
-    means = Means(plan, fetcher, repositories, store, choices, times, library, digests, work, limit, options.shell)
+    elements = settings.cache_dir / _ELEMENTS
+    means = Means(
+        plan, fetcher, repositories, store, choices, times, library, digests, work, elements, limit, options.shell
+    )
     return means, _wishes(means)
 
 
@@ -242,7 +245,10 @@ def _origins(repositories: Repositories, packages: Sequence[Package]) -> dict[tu
 def _wishes(means: Means) -> tuple[str, ...]:
     """Return the packages that disks take, and those that were asked for, or what there is of the default set."""
     plan = means.plan
-    own = _available(means, plan.wishes) if plan.request.packages is None else plan.wishes
+    system = plan.request.chosen.packages
+    own = _available(means, plan.wishes if plan.request.packages is None else system)
+    if plan.request.packages is not None:
+        own = (*own, *(one for one in plan.wishes if one not in system))
     of_disks = dict.fromkeys(one for disk in plan.disks for one in stages.packages_of(disk, own))
     return (*(one for one in _available(means, tuple(of_disks)) if one not in own), *own)
 

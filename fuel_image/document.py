@@ -22,7 +22,10 @@ from fuel_image.errors import Problem, RequestError
 
 REQUEST = "request.schema.json"
 SETTINGS = "settings.schema.json"
-_SECRETS = {"root_password", "hashed_root_password", "key", "proxies", "files", "users", "scripts", "debconf"}
+_SECRETS = {
+    *("root_password", "hashed_root_password", "key", "proxies"),
+    *("files", "users", "scripts", "debconf", "environment"),
+}
 """Keys whose values are never shown."""
 _OF_SEVERAL_LINES = (".key", ".content")
 _LONGEST_SHOWN = 60

@@ -33,7 +33,8 @@ from fuel_image.tree.times import Times
 class Means:
     """What one build works with.
 
-    *digests* is where is kept what apt makes of indices; with *shell* a step that fails in a tree opens a shell there.
+    *digests* is where is kept what apt makes of indices, *elements* what hooks keep; with *shell* a step that fails in
+    a tree opens a shell there.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class Means:
     eatmydata: Sequence[Package]
     digests: Path | None
     work: Path
+    elements: Path
     script_limit_seconds: int
     shell: bool
 

@@ -113,6 +113,7 @@ def make(request: Request, origin: str | None = None, version: str | None = None
         images.append(PlannedImage(image, str(identity), features))
     disks = [_planned_disk(disk, suite, f"{request.codename} {disk.filename}") for disk in request.disks]
     wishes = default_packages(suite, request.arch) if request.packages is None else request.packages
+    wishes = tuple(dict.fromkeys((*request.chosen.packages, *wishes)))
     return Plan(request, suite, tuple(images), tuple(disks), tuple(wishes))
 
 
@@ -146,6 +147,9 @@ def described(plan: Plan) -> str:
     lines += _wrapped(plan.wishes)
     if parts := request.customisation.names:
         lines += ["customisation", *(f"  {part}" for part in parts)]
+    if request.chosen.elements:
+        lines.append("elements")
+        lines += _wrapped([one.name for one in request.chosen.elements])
     lines.append("steps")
     lines += [f"  {number}. {title}" for number, title in enumerate(_steps(plan), 1)]
     lines.append(f"output in {request.output}")
@@ -199,6 +203,7 @@ def _steps(plan: Plan) -> list[str]:
         f"open {len(request.repositories)} repositories: fetch and verify Release files and indices",
         "choose and fetch the base system, unpack it, install it with its own dpkg",
         f"let its own apt choose {len(plan.wishes)} packages and what they need; fetch them; install them off-line",
+        *(["run the hooks of the elements, phase by phase"] if request.chosen.elements else []),
         *(["customise the tree, and run scripts in it"] if request.customisation.parts else []),
         f"{password} the root password; remove caches, logs, keys and the machine's identity",
         *(

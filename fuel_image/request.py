@@ -35,6 +35,8 @@ from fuel_image.document import (
     shown,
     unknown_keys,
 )
+from fuel_image.elements import asked as elements_asked
+from fuel_image.elements.asked import Chosen
 from fuel_image.errors import Problem, RequestError, redact
 from fuel_image.images.filesystems import FILESYSTEMS
 from fuel_image.outputs import asked as outputs
@@ -117,6 +119,7 @@ class Request:
     exports: tuple[ExportRequest, ...]
     checksums: bool
     signing_key: str | None
+    chosen: Chosen
     digest: str
 
     @property
@@ -195,6 +198,7 @@ def _meaning_problems(document: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("$.hashed_root_password", "is not what crypt(3) makes (such as $6$salt$hash)")
     yield from proxy_problems(document.get("proxies", {}))
     yield from customisation_problems(document)
+    yield from elements_asked.problems(document)
     output = document["output"]
     if os.path.exists(output) and not os.path.isdir(output):
         yield Problem("$.output", f"{output} exists and is not a directory")
@@ -274,7 +278,8 @@ def _epoch(document: Any, environment: Mapping[str, str]) -> tuple[int | None, l
 
 
 def _typed(document: dict[str, Any], epoch: int | None) -> Request:
-    packages = document.get("packages")
+    chosen = elements_asked.typed(document)
+    packages = document.get("packages", [] if chosen.elements else None)
     request = Request(
         images=tuple(_typed_image(mount, image) for mount, image in sorted(document.get("image_data", {}).items())),
         output=Path(document["output"]).absolute(),
@@ -291,6 +296,7 @@ def _typed(document: dict[str, Any], epoch: int | None) -> Request:
         exports=tree_exports.exports(document),
         checksums=tree_exports.wants_checksums(document),
         signing_key=document.get("signing_key"),
+        chosen=chosen,
         digest="",
     )
     return dataclasses.replace(request, digest=_digest(request))
@@ -306,11 +312,11 @@ def _digest(request: Request) -> str:
 
     A key that we ignore is no part of it: the newest caller sends its nodes along, and a new node makes no new image.
     It goes into the metadata, which everybody can read, so URL credentials and proxies stay out of it, and the
-    password and the customisation, where anything may be secret, enter through a slow derivation: a plain digest would
-    let anybody try what they might be against it.
+    password, the customisation and the elements, where anything may be secret, enter through a slow derivation: a plain
+    digest would let anybody try what they might be against it.
     """
     wanted = dataclasses.asdict(request)
-    for name in ("output", "proxies", "root_password", "customisation", "digest"):
+    for name in ("output", "proxies", "root_password", "customisation", "chosen", "digest"):
         del wanted[name]
     text = redact(json.dumps(wanted, sort_keys=True, indent=0))  # a value a line, which no redaction exceeds
     custom = request.customisation
@@ -320,6 +326,8 @@ def _digest(request: Request) -> str:
         if custom != Customisation()
         else []
     )
+    if request.chosen.elements:
+        secrets.append(json.dumps([request.chosen.digests, request.chosen.environment]))
     for secret in secrets:
         salt, known = text.encode(), secret.encode("utf-8", "surrogatepass")
         text += hashlib.pbkdf2_hmac("sha256", known, salt, _PASSWORD_ROUNDS).hex()

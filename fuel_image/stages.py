@@ -17,6 +17,7 @@ from typing import Any
 from fuel_image import portions
 from fuel_image.archive.packages import Package
 from fuel_image.customisation.asked import Selection
+from fuel_image.elements.hooks import PHASES, Phase
 from fuel_image.errors import BuildError, RequestError
 from fuel_image.host import command
 from fuel_image.host.tasks import together
@@ -34,9 +35,12 @@ from fuel_image.tree import (
     growth,
     grub_config,
     locales,
+    phases,
     selections,
+    sources,
     times,
 )
+from fuel_image.tree.installed import installed
 from fuel_image.tree.layers import Layer
 from fuel_image.tree.machine_disk import MachineDisk, MachinePartition
 from fuel_image.tree.root import Tree
@@ -64,6 +68,8 @@ def filled(means: Means, wishes: Sequence[str]) -> Iterator[Stage]:
         for portion in portions.divided(means, whole.packages, whole.layer, wishes):
             whole = stack.enter_context(_with_packages(means, whole, portion, answers))
             answers = ()  # what packages made of them is not to be undone
+        for phase in means.plan.request.chosen.phases:
+            whole = stack.enter_context(_after_phase(means, whole, phase))
         yield stack.enter_context(_customised(means, whole))
 
 
@@ -180,6 +186,37 @@ def bootable(means: Means, below: Stage, planned: PlannedDisk) -> Iterator[Layer
     inputs = {"disk": dataclasses.asdict(disk), "vendor": vendor, "time": means.times.instead}
     with means.store.layer(f"The boot loader of {planned.request.filename}", inputs, below.layer, make) as layer:
         yield layer
+
+
+@contextmanager
+def _after_phase(means: Means, below: Stage, phase: Phase) -> Iterator[Stage]:
+    """Give the tree as the hooks of a phase leave it."""
+    request, sources_of = means.plan.request, means.repositories
+    around = phases.Surroundings(
+        chosen=request.chosen,
+        arch=request.arch,
+        codename=request.codename,
+        mirror=sources.public(request.repositories[0]),
+        proxies=request.proxies,
+        directory=means.work / "hooks",
+        cache=means.elements,
+    )
+
+    def make(tree: Tree) -> Mapping[str, Any]:
+        means.fetch("Fetching packages", ())
+        with means.inside(tree) as inside:
+            sources.write(tree, sources_of, means.fetcher.is_direct)
+            phases.gather(tree, request.chosen.in_phase(phase.name))
+            phases.run(inside, phase, around)
+            if phase == PHASES[-1]:
+                phases.leave(tree, request.chosen)
+            found = installed(inside)
+        times.settle(tree, Times(means.times.instead, means.times.instead))
+        return {"installed": [dataclasses.asdict(one) for one in found]}
+
+    inputs = {**request.chosen.inputs(phase.name), "sources": sources.lines(sources_of, means.fetcher.is_direct)}
+    with means.store.layer(f"The phase {phase.name}", inputs, below.layer, make) as layer:
+        yield Stage(layer, below.packages)
 
 
 @contextmanager

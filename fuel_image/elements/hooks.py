@@ -47,7 +47,9 @@ PHASES = (
 ENVIRONMENT = "environment"
 """The directory environment.d, whose files are read by bash before each phase."""
 
-_NOT_SHARED = ("tests", "__pycache__")
+NOT_SHARED = ("tests", "__pycache__")
+"""What of an element is its own, and not put together with what others bring."""
+_SAY_NOTHING = ("README.rst", "README.md", "element-deps", "element-provides", "test-elements")
 _HOOK_NAME = re.compile(r"[0-9A-Za-z_-]+")
 _ENVIRONMENT_NAME = re.compile(r"[0-9A-Za-z_.-]+")
 _NUMBER = re.compile(r"-?\d*\.?\d*")
@@ -92,16 +94,38 @@ def hooks_of(elements: Sequence[Element], phase: str) -> list[Hook]:
     return in_order([one for element in elements for one in files_of(element, phase) if not why_not(one)])
 
 
-def why_not(hook: Hook) -> str:
-    """Say what keeps a file from being run, or read; nothing if it is."""
+def name_objection(hook: Hook) -> str:
+    """Say what about its name keeps a file from being run, or read; nothing if it is well."""
     if hook.phase == ENVIRONMENT:
         return "" if _ENVIRONMENT_NAME.fullmatch(hook.name) else "is not read: its name has an odd character"
     if not _HOOK_NAME.fullmatch(hook.name):
         odd = sorted(set(re.sub(r"[0-9A-Za-z_-]", "", hook.name)))
         return f"does not run: its name has {' '.join(map(repr, odd))}, and may have letters, digits, - and _ only"
-    if not hook.path.stat().st_mode & stat.S_IXUSR:
-        return "does not run: it is not executable"
     return ""
+
+
+def why_not(hook: Hook) -> str:
+    """Say what keeps a file from being run, or read; nothing if it is."""
+    if objection := name_objection(hook):
+        return objection
+    executable = hook.phase == ENVIRONMENT or hook.path.stat().st_mode & stat.S_IXUSR
+    return "" if executable else "does not run: it is not executable"
+
+
+def first_phase(element: Element) -> str:
+    """Return the phase from which on an element counts: its first with hooks, if hooks are all that it has.
+
+    Files that are no hooks may be looked at in any phase, by hooks of other elements, too.
+    """
+    phases = {f"{phase.name}.d": phase.name for phase in PHASES}
+    own = set()
+    for path in element.directory.iterdir():
+        if path.name in _SAY_NOTHING or path.name in NOT_SHARED:
+            continue
+        if path.name not in phases or not all(entry.is_file() for entry in path.iterdir()):
+            return PHASES[0].name
+        own.add(phases[path.name])
+    return next((phase.name for phase in PHASES if phase.name in own), PHASES[0].name)
 
 
 def shared_twice(elements: Sequence[Element]) -> Iterator[Problem]:
@@ -109,7 +133,7 @@ def shared_twice(elements: Sequence[Element]) -> Iterator[Problem]:
     owners: dict[tuple[str, str], str] = {}
     for element in elements:
         for directory in sorted(element.directory.iterdir()):
-            if not directory.is_dir() or directory.name in _NOT_SHARED:
+            if not directory.is_dir() or directory.name in NOT_SHARED:
                 continue
             for path in sorted(directory.iterdir()):
                 place = (directory.name, path.name)

@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
     if first == 0:
         kernel.die_with_parent(signal.SIGKILL)
         _enter(root, network)
-        os._exit(_run_and_reap(argv))
+        os._exit(run_and_reap(argv))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.kill(first, signal.SIGKILL))
     _, status = os.waitpid(first, 0)
@@ -137,14 +137,16 @@ def _write(path: str, content: bytes) -> None:
     os.close(descriptor)
 
 
-def _run_and_reap(argv: list[str]) -> int:
+def run_and_reap(argv: list[str]) -> int:
     """Run the program as our child and wait for whatever ends, until it does."""
     child = os.fork()
     if child == 0:
         os.umask(0o022)
         if not os.isatty(0):  # a shell that a person uses needs the terminal
             os.setsid()  # who ends its whole process group must not end us: who runs us would not know why
-        os.environ.pop("PYTHONPATH", None)
+        os.environ.pop("PYTHONPATH", None)  # it was ours, to be found by
+        if "FUEL_IMAGE_PYTHONPATH" in os.environ:
+            os.environ["PYTHONPATH"] = os.environ.pop("FUEL_IMAGE_PYTHONPATH")
         preload = os.environ.pop("FUEL_IMAGE_PRELOAD", "")
         if preload:
             os.environ["LD_PRELOAD"] = preload

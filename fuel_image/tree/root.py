@@ -90,6 +90,19 @@ class Tree:
         found = self._lstat(inside)
         return found is not None and stat.S_ISDIR(found.st_mode)
 
+    def is_executable(self, inside: str) -> bool:
+        """Tell whether root may run the file at *inside*; links are followed inside the tree."""
+        root = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = kernel.open_in_root(root, inside, os.O_PATH)
+        except OSError:
+            return False
+        finally:
+            os.close(root)
+        mode = os.fstat(descriptor).st_mode
+        os.close(descriptor)
+        return stat.S_ISREG(mode) and bool(mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+
     @contextmanager
     def reading(self, inside: str) -> Iterator[BinaryIO]:
         """Open the regular file at *inside*; links are followed inside the tree. Raises TreeError for anything else."""

@@ -1,0 +1,1 @@
+"""What elements import of diskimage-builder."""

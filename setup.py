@@ -17,7 +17,17 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["fuel_image", "fuel_image.*"]),
-    package_data={"fuel_image": ["*.schema.json", "py.typed", "keys/*", "elements/lib/*", "elements/lib/*/*/*"]},
+    package_data={
+        "fuel_image": [
+            "*.schema.json",
+            "py.typed",
+            "keys/*",
+            "elements/lib/*",
+            "elements/lib/*/*/*",
+            "elements/own/*/*",
+            "elements/own/*/*/*",
+        ]
+    },
     # The oldest versions are those of EPEL 9.
     install_requires=[
         "PyYAML>=5.4",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from fuel_image.commands.table import aligned
 from fuel_image.elements import lint
-from fuel_image.elements.element import Element, Library, library
+from fuel_image.elements.element import OWN, Element, Library, library
 from fuel_image.elements.resolve import resolved
-from fuel_image.errors import EXIT_DONE, EXIT_FAILED, HostError
+from fuel_image.errors import EXIT_DONE, EXIT_FAILED
 from fuel_image.printable import legible
 
 ABOUT = "list diskimage-builder's elements, show what they need, or look for mistakes in them"
@@ -47,9 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _library(given: Sequence[str]) -> Library:
     path = [Path(one) for one in (*given, *os.environ.get(_PATH, "").split(":")) if one]
-    if not path:
-        raise HostError("no directory of elements is named", advice=f"give --elements-path DIR, or set {_PATH}")
-    return library(path)
+    return library([*path, OWN])
 
 
 def _list(_options: argparse.Namespace, there: Library) -> int:

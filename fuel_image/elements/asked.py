@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fuel_image.elements import systems
-from fuel_image.elements.element import Element, library
+from fuel_image.elements.element import OWN, Element, library
 from fuel_image.elements.hooks import PHASES, Phase, first_phase, shared_twice
 from fuel_image.elements.resolve import resolved
 from fuel_image.errors import ElementsError, Problem, RequestError
@@ -77,7 +77,7 @@ def typed(document: Mapping[str, Any]) -> Chosen:
     if not wanted:
         return Chosen()
     try:
-        there = library([Path(one) for one in document.get("elements_path", ())])
+        there = library([*(Path(one) for one in document.get("elements_path", ())), OWN])
         elements = resolved(wanted, there)
     except ElementsError as error:
         raise RequestError([Problem("$.elements", str(one)) for one in error.problems]) from None

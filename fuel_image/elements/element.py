@@ -14,6 +14,8 @@ from pathlib import Path
 
 from fuel_image.errors import ElementsError, Problem
 
+OWN = Path(__file__).parent / "own"
+"""The elements that come with the program; those of every other directory of a path count before them."""
 _DEPENDENCIES, _PROVIDES = "element-deps", "element-provides"
 _NO_ELEMENT = "__pycache__"
 _MOST_BYTES = 1 << 20

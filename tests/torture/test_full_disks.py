@@ -78,11 +78,19 @@ def small(ground: Ground, tmp_path: Path) -> Iterator[Ground]:
 
 
 def fill(directory: Path) -> Path:
-    """Take all room of a file system."""
+    """Take all room of a file system, to which another thread of the build may be writing."""
     ballast = directory / ".ballast"
-    status = os.statvfs(directory)
     with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize)
+        status = os.statvfs(directory)
+        taken, asked = 0, status.f_bavail * status.f_frsize
+        while asked >= status.f_frsize:
+            try:
+                os.posix_fallocate(file.fileno(), taken, asked)
+                taken += asked
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                asked //= 2
     return ballast
 
 

@@ -36,16 +36,17 @@ def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[N
 
 
 @contextmanager
-def held(path: Path, mode: int, waiting: Callable[[], bool] = lambda: True) -> Iterator[int]:
+def held(path: Path, mode: int, waiting: Callable[[], bool] = lambda: True, *, shared: bool = False) -> Iterator[int]:
     """Hold the lock of a file that is made if it is not there and that its holder may remove or rename.
 
-    Gives the open file. While somebody else holds it *waiting* is called again and again; it tells whether to go on,
-    else InterruptedError is raised. Raises OSError when the file cannot be had.
+    With *shared* others who share it may hold it, too. Gives the open file. While somebody else holds it *waiting* is
+    called again and again; it tells whether to go on, else InterruptedError is raised. Raises OSError when the file
+    cannot be had.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode)
         try:
-            while not _taken(descriptor):
+            while not _taken(descriptor, shared=shared):
                 if not waiting():
                     raise InterruptedError(errno.EINTR, "given up while another process holds it", str(path))
                 time.sleep(_LOOK_AGAIN_SECONDS)
@@ -57,9 +58,9 @@ def held(path: Path, mode: int, waiting: Callable[[], bool] = lambda: True) -> I
         # Its holder removed it before it was ours: what has the name now, if anything, is another.
 
 
-def _taken(descriptor: int) -> bool:
+def _taken(descriptor: int, *, shared: bool) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -5,7 +5,8 @@ by the digest of everything that went into that step and into those below it, an
 build never needs the store for a correct result. It must not know what the steps do.
 
 A layer appears by rename when it is whole. Its lock is held exclusively while it is made, so that a second build that
-wants the same waits and then finds it, and shared while it is mounted, so that nobody removes it meanwhile.
+wants the same waits and then finds it, and shared while it is mounted, so that nobody removes it meanwhile, and builds
+that use the same layer do not wait for each other.
 """
 
 from __future__ import annotations
@@ -104,10 +105,16 @@ class Store:
         key = key_of(name, inputs, below)
         facts = {"name": name, "below": below and below.key, "inputs": inputs}
         path = self._directory / key
+        shared = self._use and path.exists()
         while True:
-            with self._held(key) as lock:
+            with self._held(key, shared=shared) as lock:
                 record = self._found(name, path) if self._use else None
+                if record is None and shared:
+                    shared = False  # it is damaged, or went meanwhile: who makes it anew must be alone
+                    continue
                 if record is None:
+                    if self._use and path.exists():
+                        LOG.warning("%s: the kept layer was damaged; it is made anew", name)
                     record = self._made(path, below, facts, make)
                 # Between one kind of lock and the other there is a moment in which somebody may prune (flock(2)).
                 fcntl.flock(lock, fcntl.LOCK_SH)
@@ -120,12 +127,12 @@ class Store:
         return self._directory / f"{key}.lock"
 
     @contextmanager
-    def _held(self, key: str) -> Iterator[int]:
+    def _held(self, key: str, *, shared: bool) -> Iterator[int]:
         """Hold the lock of a key, whose file is there as long as its layer, or somebody who wants it."""
         with contextlib.ExitStack() as stack:
             try:
                 self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-                lock = stack.enter_context(held(self._lock(key), 0o600))
+                lock = stack.enter_context(held(self._lock(key), 0o600, shared=shared))
             except OSError as error:
                 raise HostError(f"opening the store of layers: {error}", advice="give another --cache-dir") from error
             try:
@@ -135,20 +142,11 @@ class Store:
                     self._lock(key).unlink(missing_ok=True)
 
     def _found(self, name: str, path: Path) -> Mapping[str, Any] | None:
-        """Return the record of a layer that is there and as it was when it was kept; drop one that is not."""
-        try:
-            facts = kept.read((path / _RECORD).read_bytes())
-            if facts["listing"] == listing(path / "upper")[0]:
-                LOG.info("%s: kept from an earlier build", name)
-                record: Mapping[str, Any] = facts["record"]
-                return record
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            LOG.debug("reading the layer %s: %s", path.name, error)
-        LOG.warning("%s: the kept layer was damaged; it is made anew", name)
-        remove_tree(path)
-        return None
+        """Return the record of a layer that is there and as it was when it was kept; None for one that is not."""
+        record = _record(path)
+        if record is not None:
+            LOG.info("%s: kept from an earlier build", name)
+        return record
 
     def _made(self, path: Path, below: Layer | None, facts: Mapping[str, Any], make: Make, /) -> Mapping[str, Any]:
         new = path.with_suffix(".new")
@@ -204,6 +202,20 @@ class Store:
                 remove_tree(path)
             if not path.with_suffix("").exists():
                 lock.unlink()
+
+
+def _record(path: Path) -> Mapping[str, Any] | None:
+    """Return what the maker of a layer left, if the layer is as it was then."""
+    try:
+        facts = kept.read((path / _RECORD).read_bytes())
+        if facts["listing"] == listing(path / "upper")[0]:
+            record: Mapping[str, Any] = facts["record"]
+            return record
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        LOG.debug("reading the layer %s: %s", path.name, error)
+    return None
 
 
 def key_of(name: str, inputs: Mapping[str, Any], below: Layer | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
@@ -45,6 +46,7 @@ def test_a_listing_notices(change: str, tmp_path: Path) -> None:
     assert listing(tmp_path) != before
 
 
+PATIENCE_SECONDS = 30
 SIZE_BYTES = 100
 
 
@@ -102,6 +104,32 @@ def test_what_a_build_uses_or_makes_stays(store: Store, tmp_path: Path) -> None:
         store.prune(0)
         assert set(os.listdir(tmp_path)) == with_locks(layer.key)
         assert layer.key != unused
+
+
+def test_builds_that_use_a_layer_do_not_wait_for_each_other(store: Store, tmp_path: Path) -> None:
+    used(store, tmp_path, "shared")
+
+    def use() -> str:
+        with Store(tmp_path).layer("shared", {}, None, nothing) as layer:
+            return layer.key
+
+    with store.layer("shared", {}, None, nothing) as layer, ThreadPoolExecutor() as pool:
+        try:
+            assert pool.submit(use).result(timeout=PATIENCE_SECONDS) == layer.key
+        finally:
+            store.prune(0)
+            assert set(os.listdir(tmp_path)) == with_locks(layer.key), "who still uses it keeps it"
+
+
+def test_who_makes_a_damaged_layer_anew_is_alone(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = used(store, tmp_path, "damaged")
+    (tmp_path / key / "record.json").write_text("{")
+    assert used(store, tmp_path, "damaged") == key
+    assert caplog.text.count("the kept layer was damaged") == 1
+    with store.layer("damaged", {}, None, nothing):
+        assert set(os.listdir(tmp_path)) == with_locks(key)
 
 
 def test_what_killed_builds_left_goes(store: Store, tmp_path: Path) -> None:

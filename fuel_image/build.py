@@ -28,7 +28,7 @@ from fuel_image.archive.trust import Answer, Inquiry
 from fuel_image.host import preflight
 from fuel_image.host.files import keep_newest
 from fuel_image.host.turns import turn
-from fuel_image.host.workspace import workspace
+from fuel_image.host.workspace import remove_tree, workspace
 from fuel_image.means import Means
 from fuel_image.milestones import Milestone, reached
 from fuel_image.plan import Plan, PlannedDisk
@@ -174,6 +174,8 @@ def prune(settings: Settings, *, everything: bool = False) -> None:
     """Remove what is kept for later builds, down to the limits of the site, or *everything* that is not in use."""
     Store(settings.cache_dir / LAYERS).prune(0 if everything else settings.layers_limit_bytes)
     Pool(settings.cache_dir / POOL).prune(0 if everything else settings.packages_limit_bytes)
+    if everything and (settings.cache_dir / _ELEMENTS).exists():
+        remove_tree(settings.cache_dir / _ELEMENTS)
     for name, limit in _KEPT_FILES.items():
         keep_newest(settings.cache_dir / name, 0 if everything else limit)
 

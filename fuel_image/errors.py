@@ -19,11 +19,22 @@ EXIT_BAD_REQUEST = 2
 EXIT_HOST_UNABLE = 3
 
 _MOST_SHOWN = 100
+_SHORTEST_SECRET = 6
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 
 
+_hidden: set[str] = set()
+
+
+def hide(values: Iterable[str]) -> None:
+    """Let ``redact`` replace these values, too, from now on; what is shorter than a secret stays."""
+    _hidden.update(value for value in values if len(value) >= _SHORTEST_SECRET)
+
+
 def redact(text: str) -> str:
-    """Return *text* with the credentials of every URL in it replaced by ``***``."""
+    """Return *text* with the credentials of every URL in it, and what is to be hidden, replaced by ``***``."""
+    for value in _hidden:
+        text = text.replace(value, "***")
     return _USERINFO.sub("***@", text)
 
 

@@ -34,6 +34,7 @@ from fuel_image.tree import (
     fstab,
     growth,
     grub_config,
+    layers,
     locales,
     phases,
     selections,
@@ -198,23 +199,32 @@ def _after_phase(means: Means, below: Stage, phase: Phase) -> Iterator[Stage]:
         codename=request.codename,
         mirror=sources.public(request.repositories[0]),
         proxies=request.proxies,
-        directory=means.work / "hooks",
+        directory=means.work / "hooks" / phase.name,
         cache=means.elements,
     )
 
     def make(tree: Tree) -> Mapping[str, Any]:
         means.fetch("Fetching packages", ())
         with means.inside(tree) as inside:
-            sources.write(tree, sources_of, means.fetcher.is_direct)
-            phases.gather(tree, request.chosen.in_phase(phase.name))
+            if phase == request.chosen.phases[0]:
+                sources.write(tree, sources_of, means.fetcher.is_direct)
+            phases.gather(tree, request.chosen.new_in_phase(phase.name))
             phases.run(inside, phase, around)
             if phase == PHASES[-1]:
                 phases.leave(tree, request.chosen)
             found = installed(inside)
+        request.chosen.check_unchanged(phase.name)
         times.settle(tree, Times(means.times.instead, means.times.instead))
         return {"installed": [dataclasses.asdict(one) for one in found]}
 
-    inputs = {**request.chosen.inputs(phase.name), "sources": sources.lines(sources_of, means.fetcher.is_direct)}
+    inputs = {
+        **request.chosen.inputs(phase.name),
+        "codename": request.codename,
+        "repositories": sources_of.state(),  # hooks install from them what they hold now
+        "sources": sources.lines(sources_of, means.fetcher.is_direct),
+        "keys": [layers.digest(one.request.key) for one in sources_of],
+        "proxies": layers.digest([request.proxies.by_scheme, request.proxies.direct_hosts]),
+    }
     with means.store.layer(f"The phase {phase.name}", inputs, below.layer, make) as layer:
         yield Stage(layer, below.packages)
 

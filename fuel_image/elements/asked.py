@@ -10,18 +10,22 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fuel_image.elements import systems
 from fuel_image.elements.element import OWN, Element, library
-from fuel_image.elements.hooks import PHASES, Phase, first_phase, shared_twice
+from fuel_image.elements.hooks import PHASES, Phase, entries, first_phase, shared_twice
 from fuel_image.elements.resolve import resolved
-from fuel_image.errors import ElementsError, Problem, RequestError
+from fuel_image.errors import BuildError, ElementsError, Problem, RequestError, hide
 from fuel_image.suites import SUITES
 
+_SECRET = re.compile("PASS|SECRET|TOKEN|KEY|CREDENTIAL")
+"""In the names of variables whose values are shown nowhere."""
+_CHUNK_BYTES = 1 << 20
+_ROUNDS = 200_000
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -36,6 +40,7 @@ class Chosen:
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     packages: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
+    environment_digest: str = ""
     """Of each element, that of every file of it."""
 
     @property
@@ -50,11 +55,24 @@ class Chosen:
         names = [one.name for one in PHASES]
         return tuple(one for one in self.elements if first_phase(one) in names[: names.index(phase) + 1])
 
+    def new_in_phase(self, phase: str) -> tuple[Element, ...]:
+        """Return the elements that take part when a phase runs, and took part in none before it."""
+        names = [one.name for one in self.phases]
+        before = self.in_phase(names[names.index(phase) - 1]) if names.index(phase) else ()
+        return tuple(one for one in self.in_phase(phase) if one not in before)
+
+    def check_unchanged(self, phase: str) -> None:
+        """Raise BuildError if an element that takes part in a phase is not what it was when it was first read."""
+        digests = dict(zip(self.elements, self.digests))
+        for one in self.in_phase(phase):
+            if _files_digest(one.directory) != digests[one]:
+                raise BuildError(f"running hooks: the element {one.name} changed meanwhile", advice="build again")
+
     def inputs(self, phase: str) -> Mapping[str, str]:
         """Return what a phase depends on: the digest of each element that takes part, and that of the variables."""
         digests = dict(zip((one.name for one in self.elements), self.digests))
         taking_part = {f"element {one.name}": digests[one.name] for one in self.in_phase(phase)}
-        return {**taking_part, "all": " ".join(digests), "environment": _digest(self.environment)}
+        return {**taking_part, "all": " ".join(digests), "environment": self.environment_digest}
 
 
 def problems(document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -93,22 +111,39 @@ def typed(document: Mapping[str, Any]) -> Chosen:
     if found or system is None:
         raise RequestError([Problem("$.elements", str(one)) for one in found])
     variables = tuple(sorted(document.get("environment", {}).items()))
-    return Chosen(elements, variables, system.packages, tuple(_files_digest(one.directory) for one in elements))
+    hide(value for name, value in variables if _SECRET.search(name))
+    return Chosen(elements, variables, system.packages, _digests(elements), _slow_digest(variables))
 
 
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+def _digests(elements: Sequence[Element]) -> tuple[str, ...]:
+    problems, digests = [], []
+    for one in elements:
+        try:
+            digests.append(_files_digest(one.directory))
+        except (OSError, ElementsError) as error:
+            problems.append(Problem("$.elements", f"reading {one.name}: {error}"))
+    if problems:
+        raise RequestError(problems)
+    return tuple(digests)
 
 
 def _files_digest(directory: Path) -> str:
-    """Return a digest of all files below a directory, with their names, modes and the targets of links."""
+    """Return a digest of all that is below a directory, with names, modes and the targets of links."""
     running = hashlib.sha256()
-    for top, directories, names in os.walk(directory):
-        directories.sort()
-        for name in sorted([*names, *(one for one in directories if os.path.islink(os.path.join(top, one)))]):
-            path = Path(top, name)
-            found = path.lstat()
-            running.update(f"{path.relative_to(directory)}\0{found.st_mode:o}\0".encode("utf-8", "surrogateescape"))
-            content = os.fsencode(os.readlink(path)) if path.is_symlink() else path.read_bytes()
-            running.update(hashlib.sha256(content).digest())
+    for path in entries(directory):
+        found = path.stat() if path.parent == directory else path.lstat()
+        running.update(f"{path.relative_to(directory)}\0{found.st_mode:o}\0".encode("utf-8", "surrogateescape"))
+        if path.is_symlink() and path.parent != directory:
+            running.update(os.fsencode(os.readlink(path)) + b"\0")
+        elif path.is_file():
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK_BYTES):
+                    running.update(chunk)
+        running.update(b"\0")
     return running.hexdigest()
+
+
+def _slow_digest(environment: tuple[tuple[str, str], ...]) -> str:
+    """Return a digest of what may be secret and stands in the records of layers: it is slow to try what it is of."""
+    text = json.dumps(environment).encode()
+    return hashlib.pbkdf2_hmac("sha256", text, b"environment", _ROUNDS).hex() if environment else ""

@@ -80,11 +80,12 @@ def _below(directory: Path, problems: list[Problem]) -> Iterator[Element]:
 
 def _names(file: Path) -> tuple[str, ...]:
     """Return the names in a file, one on a line, sorted; none if there is no such file."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
+    if not file.exists():
         return ()
+    if not file.is_file():  # to open a pipe would wait for ever
+        raise OSError(f"{file.name} is no file")
+    with file.open("rb") as opened:
+        content = opened.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise OSError(f"{file.name} has more than {_MOST_BYTES:,} bytes")
     return tuple(sorted({line.strip() for line in content.decode("utf-8").splitlines() if line.strip()}))

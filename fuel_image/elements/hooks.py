@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuel_image.elements.element import Element
-from fuel_image.errors import Problem
+from fuel_image.errors import ElementsError, Problem
 
 
 @dataclass(frozen=True)
@@ -122,22 +122,44 @@ def first_phase(element: Element) -> str:
     for path in element.directory.iterdir():
         if path.name in _SAY_NOTHING or path.name in NOT_SHARED:
             continue
-        if path.name not in phases or not all(entry.is_file() for entry in path.iterdir()):
+        if path.name not in phases or not path.is_dir() or not all(entry.is_file() for entry in path.iterdir()):
             return PHASES[0].name
         own.add(phases[path.name])
     return next((phase.name for phase in PHASES if phase.name in own), PHASES[0].name)
 
 
+def entries(top: Path) -> Iterator[Path]:
+    """Give all that an element brings, in an order that is the same each time, directories before what they hold.
+
+    Links at the top are followed, as diskimage-builder does; of what lies in a directory there, names with a leading
+    dot are left out. Raises ElementsError for what is neither a file nor a directory nor a link.
+    """
+    for path in sorted(top.iterdir()):
+        if path.name in NOT_SHARED or path.name.endswith(".pyc") or not path.exists():
+            continue
+        yield path
+        if path.is_dir():
+            yield from (one for entry in sorted(path.iterdir()) if entry.name[0] != "." for one in _whole(entry))
+        elif not path.is_file():
+            raise ElementsError([Problem(str(path), "is neither a file nor a directory")])
+
+
+def _whole(path: Path) -> Iterator[Path]:
+    yield path
+    if path.is_symlink() or path.is_file():
+        return
+    if not path.is_dir():
+        raise ElementsError([Problem(str(path), "is neither a file nor a directory nor a link")])
+    for entry in sorted(path.iterdir()):
+        yield from _whole(entry)
+
+
 def shared_twice(elements: Sequence[Element]) -> Iterator[Problem]:
     """Find the files that more than one element brings to the same place of a directory that all share."""
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[Path, str] = {}
     for element in elements:
-        for directory in sorted(element.directory.iterdir()):
-            if not directory.is_dir() or directory.name in NOT_SHARED:
+        for path in entries(element.directory):
+            place = path.relative_to(element.directory)
+            if len(place.parts) != 2 or path.is_dir() or owners.setdefault(place, element.name) == element.name:
                 continue
-            for path in sorted(directory.iterdir()):
-                place = (directory.name, path.name)
-                if path.is_dir() or owners.setdefault(place, element.name) == element.name:
-                    continue
-                message = f"both {owners[place]} and {element.name} bring it: {path}"
-                yield Problem("/".join(place), message)
+            yield Problem(str(place), f"both {owners[place]} and {element.name} bring it: {path}")

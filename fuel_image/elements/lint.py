@@ -27,13 +27,12 @@ _TESTED = re.compile(r"-v\s+(DIB_\w+)|\$\{(DIB_\w+):?[-=?+]")
 GIVEN = frozenset(
     f"DIB_{name}"
     for name in (
-        *("ARGS", "ARCH", "BLOCK_DEVICE", "BLOCK_DEVICE_PARAMS_YAML", "BOOT_LABEL", "CHECKSUM", "DEBUG_TRACE"),
-        *("DEFAULT_INSTALLTYPE", "ENV", "GZIP_BIN", "IMAGE_CACHE", "IMAGE_SIZE", "LOCKFILES", "MIN_TMPFS"),
-        *("MOUNTPOINTS", "NO_TMPFS", "OFFLINE", "PYTHON_EXEC", "ROOT_FSTYPE", "ROOT_LABEL"),
-        *("DISTRIBUTION_MIRROR", "INIT_SYSTEM", "RELEASE"),
+        *("ARGS", "BOOT_LABEL", "CHECKSUM", "DEBUG_TRACE", "DEFAULT_INSTALLTYPE", "DISTRIBUTION_MIRROR", "ENV"),
+        *("IMAGE_CACHE", "LOCKFILES", "MIN_TMPFS", "MOUNTPOINTS", "NO_TMPFS", "OFFLINE", "PYTHON_EXEC"),
+        *("PYTHON_VERSION", "RELEASE", "ROOT_FSTYPE", "ROOT_LABEL", "INIT_SYSTEM"),
     )
 )
-"""The variables that every hook is given; the last three by the element that is the operating system."""
+"""The variables that every hook is given; the last by the element that is the operating system."""
 
 _OF_THE_HOST = re.compile(r"\$\{?(TMP_MOUNT_PATH|TMP_BUILD_DIR|TMP_HOOKS_PATH|TMP_IMAGE_DIR|TARGET_ROOT)\b")
 """Variables that name a place of the host: there is no such place in the tree."""

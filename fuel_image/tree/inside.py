@@ -12,6 +12,7 @@ it starts for every command that runs in the tree.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -102,9 +103,7 @@ def _enter(root: str, network: bool) -> None:
     descriptor = os.open("/proc/sys/kernel/cap_last_cap", os.O_RDONLY)
     last = int(os.read(descriptor, 16))  # as bytes: a text file would import its codec, and the host's Python is gone
     os.close(descriptor)
-    for path in _of_the_kernel():
-        kernel.mount(path, path, flags=kernel.MS_BIND)
-        kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | flags)
+    close_kernel()
     kernel.set_host_name(_NAME)
     if not network:
         kernel.let_loopback_up()
@@ -112,6 +111,14 @@ def _enter(root: str, network: bool) -> None:
     dropped = _DROPPED + _DROPPED_WITH_NETWORK if network else _DROPPED
     kernel.drop_capabilities([number for number in dropped if number <= last])
     kernel.hide_from_others()
+
+
+def close_kernel() -> None:
+    """Make read-only what of /proc is the whole host's."""
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC | kernel.MS_RDONLY
+    for path in _of_the_kernel():
+        kernel.mount(path, path, flags=kernel.MS_BIND)
+        kernel.mount("none", path, flags=kernel.MS_BIND | kernel.MS_REMOUNT | flags)
 
 
 def _linux() -> tuple[int, ...]:
@@ -153,6 +160,8 @@ def run_and_reap(argv: list[str]) -> int:
         try:
             os.execvp(argv[0], argv)
         except OSError as error:
+            if error.errno == errno.ENOEXEC:  # a script without #!, which a shell would run
+                os.execv("/bin/sh", ["/bin/sh", *argv])
             sys.stderr.write(f"{argv[0]}: {error.strerror}\n")
             sys.stderr.flush()
             os._exit(127)

@@ -1,10 +1,11 @@
 """The first process of a program that works on a tree from the host.
 
-Owns the closing of the host before an element's hook runs there: ``python -m fuel_image.tree.outside DEVICES DIRECTORY
-WRITABLE... -- PROGRAM ARGUMENT...`` enters PID, mount, IPC and UTS namespaces, makes everything read-only but the
-directories WRITABLE, shows the devices in DEVICES as /dev, lets what is written to /tmp vanish at the end, and runs the
-program in DIRECTORY, which is writable, too. It keeps a hook from changing the host by mistake, which is how hooks do
-it; one that is out to do harm is root on the host, as it is with diskimage-builder.
+Owns the closing of the host before an element's hook runs there: ``python -m fuel_image.tree.outside TREE DIRECTORY
+WRITABLE... -- PROGRAM ARGUMENT...`` enters PID, mount, IPC and UTS namespaces, makes everything read-only but TREE,
+DIRECTORY and the directories WRITABLE, shows the devices of the tree as those of the host, mounts proc and sys in the
+tree, lets what is written to /tmp vanish at the end, and runs the program in DIRECTORY. What the program mounts goes
+when it ends. All this keeps a hook from changing the host by mistake, which is how hooks do it; one that is out to do
+harm is root on the host, as it is with diskimage-builder. All paths are those that the kernel knows: without links.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Sequence
 
 from fuel_image.host import kernel
-from fuel_image.tree.inside import run_and_reap
+from fuel_image.tree.inside import close_kernel, run_and_reap
 
 _FLAGS = {
     "nosuid": kernel.MS_NOSUID,
@@ -26,6 +27,8 @@ _FLAGS = {
 }
 _TMP = "/tmp"
 _SCRATCH = ".scratch"
+_SOCKETS = ("/run/systemd/private", "/run/dbus/system_bus_socket", "/run/docker.sock")
+"""By way of which a program asks a daemon to change the host."""
 _NOT_THERE = (errno.ENOENT, errno.EINVAL)
 """What one gets for a mount that another one covers."""
 _REFUSED = (
@@ -41,12 +44,17 @@ _REFUSED = (
 def main(arguments: list[str]) -> int:
     """Close the host and run the program; end with its exit code."""
     split = arguments.index("--")
-    devices, directory, *writable = arguments[:split]
+    tree, directory, *others = arguments[:split]
     kernel.unshare(kernel.CLONE_NEWPID | kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
     first = os.fork()
     if first == 0:
         kernel.die_with_parent(signal.SIGKILL)
-        _close(devices, directory, [directory, *writable])
+        try:
+            _close(tree, directory, [tree, directory, *others])
+        except OSError as error:
+            sys.stderr.write(f"closing the host to a hook: {error}\n")
+            sys.stderr.flush()
+            os._exit(126)
         os._exit(run_and_reap(arguments[split + 1 :]))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.kill(first, signal.SIGKILL))
@@ -55,15 +63,22 @@ def main(arguments: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _close(devices: str, directory: str, writable: Sequence[str]) -> None:
+def _close(tree: str, directory: str, writable: Sequence[str]) -> None:
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     for path in writable:
         kernel.mount(path, path, flags=kernel.MS_BIND | kernel.MS_REC)
     for point, flags in _mounts():
         if not any(point == path or point.startswith(f"{path}/") for path in writable):
             _make_read_only(point, flags)
-    kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
-    kernel.mount(devices, "/dev", flags=kernel.MS_BIND | kernel.MS_REC)
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    kernel.mount("proc", "/proc", "proc", flags)
+    close_kernel()
+    kernel.mount("proc", f"{tree}/proc", "proc", flags | kernel.MS_RDONLY)
+    kernel.mount("sysfs", f"{tree}/sys", "sysfs", flags | kernel.MS_RDONLY)
+    for socket in _SOCKETS:
+        if os.path.exists(socket):
+            kernel.mount("/dev/null", socket, flags=kernel.MS_BIND)
+    kernel.mount(f"{tree}/dev", "/dev", flags=kernel.MS_BIND | kernel.MS_REC)
     _let_vanish(_TMP, f"{directory}/{_SCRATCH}", writable)
     os.chdir(directory)
     kernel.drop_capabilities(_REFUSED)
@@ -97,7 +112,8 @@ def _let_vanish(top: str, scratch: str, writable: Sequence[str]) -> None:
     for name in ("upper", "work"):
         os.mkdir(f"{scratch}/{name}")
     os.chmod(f"{scratch}/upper", 0o1777)
-    options = f"lowerdir={top},upperdir={scratch}/upper,workdir={scratch}/work"
+    escaped = scratch.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+    options = f"lowerdir={top},upperdir={escaped}/upper,workdir={escaped}/work"
     kernel.mount("overlay", top, "overlay", kernel.MS_NOSUID | kernel.MS_NODEV, options)
     for path, descriptor in below:
         kernel.mount(f"/proc/self/fd/{descriptor}", path, flags=kernel.MS_BIND | kernel.MS_REC)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ import yaml
 
 from fuel_image.elements.asked import Chosen
 from fuel_image.elements.element import Element
-from fuel_image.elements.hooks import ENVIRONMENT, NOT_SHARED, Hook, Phase, in_order, name_objection
+from fuel_image.elements.hooks import ENVIRONMENT, Hook, Phase, entries, in_order, name_objection
 from fuel_image.elements.systems import REPLACED
 from fuel_image.errors import BuildError, CommandError
 from fuel_image.host import command, kernel
@@ -44,7 +45,9 @@ _HELPERS = ("/usr/share/pkg-map", "/usr/share/svc-map", "/usr/local/bin/dib-init
 """Elements whose programs in /usr/local/bin, and files which, are of use to hooks alone; theirs stay in the image."""
 _LIBRARY = Path(__file__).parent.parent / "elements/lib"
 _PROGRAMS = "bin"
+_PYTHON = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
 _PATH_INSIDE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TOO_LONG = "see what it waits for, or raise script_limit in the site's configuration"
 _NOT_KEPT = ("_", "PWD", "OLDPWD", "SHLVL", "LD_PRELOAD")
 _READER = """\
 set -eu -o pipefail
@@ -71,28 +74,26 @@ class Surroundings:
 
 
 def gather(tree: Tree, elements: Sequence[Element]) -> None:
-    """Put what all elements bring together in the tree, each directory in that of the same name."""
+    """Put what *elements* bring beside what others have brought, each directory in that of the same name."""
     tree.mkdir(HOOKS)
     for element in elements:
-        for path in sorted(element.directory.iterdir()):
-            if path.name not in NOT_SHARED and not path.name.endswith(".pyc"):
-                _copy(tree, path, f"{HOOKS}/{path.name}")
-    with tree.writing(f"{HOOKS}/dib-run-parts", mode=0o755) as file:
-        file.write((_LIBRARY / "dib-run-parts").read_bytes())
+        for path in entries(element.directory):
+            inside = f"{HOOKS}/{path.relative_to(element.directory)}"
+            at_top = path.parent == element.directory
+            if path.is_symlink() and not at_top:
+                tree.remove(inside)
+                tree.symlink(inside, os.readlink(path))
+            elif path.is_dir():
+                tree.mkdir(inside, mode=0o755 if at_top else path.stat().st_mode & 0o7777)
+            else:
+                _copy(tree, path, inside, path.stat().st_mode & 0o777)
+    _copy(tree, _LIBRARY / "dib-run-parts", f"{HOOKS}/dib-run-parts", 0o755)
 
 
-def _copy(tree: Tree, path: Path, inside: str) -> None:
-    if path.is_symlink():
-        tree.remove(inside)
-        tree.symlink(inside, os.readlink(path))
-    elif path.is_dir():
-        tree.mkdir(inside)
-        for entry in sorted(path.iterdir()):
-            _copy(tree, entry, f"{inside}/{entry.name}")
-    else:
-        tree.remove(inside)
-        with tree.writing(inside, mode=path.stat().st_mode & 0o777) as file:
-            file.write(path.read_bytes())
+def _copy(tree: Tree, path: Path, inside: str, mode: int) -> None:
+    tree.remove(inside)
+    with tree.writing(inside, mode=mode) as file, path.open("rb") as source:
+        shutil.copyfileobj(source, file)
 
 
 def run(chroot: Chroot, phase: Phase, around: Surroundings) -> None:
@@ -114,16 +115,20 @@ def run(chroot: Chroot, phase: Phase, around: Surroundings) -> None:
             if instead is None:
                 _start(chroot, phase, around, (str(hook.path),), doing, variables)
             elif instead:
-                _start(chroot, dataclasses.replace(phase, inside=True), around, instead, doing, {})
+                doing = f"running {' '.join(instead)} in place of {phase.name}.d/{hook.name}"
+                proxies = {name: value for name, value in given.items() if name.endswith("_proxy")}
+                _start(chroot, dataclasses.replace(phase, inside=True), around, instead, doing, proxies)
 
 
 def _prepare(around: Surroundings) -> None:
-    """Make the directories of hooks on the host, and there the program sudo, which the host may lack."""
+    """Make the directories of hooks on the host, and there sudo, which it may lack, and a Python that has YAML."""
     for directory in (around.directory / _PROGRAMS, around.cache / "lockfiles"):
         directory.mkdir(parents=True, exist_ok=True)
-    sudo = around.directory / _PROGRAMS / "sudo"
-    shutil.copyfile(_LIBRARY / "sudo", sudo)
-    sudo.chmod(0o755)
+    texts = {"sudo": (_LIBRARY / "sudo").read_text(encoding="utf-8"), "python3": _PYTHON}
+    for name, text in texts.items():
+        program = around.directory / _PROGRAMS / name
+        program.write_text(text, encoding="utf-8")
+        program.chmod(0o755)
 
 
 @contextmanager
@@ -167,7 +172,7 @@ def _hooks(tree: Tree, phase: Phase, elements: Sequence[Element]) -> list[Hook]:
         inside = f"{HOOKS}/{phase.name}.d/{name}"
         owners = [one.name for one in elements if (one.directory / f"{phase.name}.d" / name).exists()]
         hook = Hook(owners[0] if owners else "", phase.name, top / inside.lstrip("/"))
-        if not name_objection(hook) and tree.is_executable(inside):
+        if not name_objection(hook) and tree.leads_to_file(inside, executable=True):
             found.append(hook)
     return in_order(found)
 
@@ -177,13 +182,16 @@ def _read(chroot: Chroot, phase: Phase, around: Surroundings, given: Mapping[str
     top = Path("/") if phase.inside else chroot.tree.path
     directory = f"{HOOKS}/{ENVIRONMENT}.d"
     files = [Hook("", ENVIRONMENT, top / directory.lstrip("/") / name) for name in chroot.tree.names(directory)]
-    paths = [str(one.path) for one in in_order(files) if not name_objection(one)]
+    files = [one for one in files if chroot.tree.leads_to_file(f"{directory}/{one.name}") and not name_objection(one)]
+    paths = [str(one.path) for one in in_order(files)]
     result = top / _READ.lstrip("/")
     doing = f"reading environment.d for the phase {phase.name}"
     _start(chroot, phase, around, ("bash", "-c", _READER, "environment.d", str(result), *paths), doing, given)
-    entries = [entry.partition("=") for entry in chroot.tree.read(_READ).split("\0") if entry]
+    if not chroot.tree.exists(_READ):
+        raise BuildError(f"{doing}: a file ended the shell (exit), where it may only return")
+    pairs = [entry.partition("=") for entry in chroot.tree.read(_READ).split("\0") if entry]
     chroot.tree.remove(_READ)
-    return {name: value for name, _, value in entries if name not in _NOT_KEPT}
+    return {name: value for name, _, value in pairs if name not in _NOT_KEPT}
 
 
 def _start(
@@ -195,10 +203,10 @@ def _start(
         inside = dataclasses.replace(chroot, environment={**own, **variables}, network=True)
         inside.run(*argv, doing=doing, advice=advice)
         return
-    tree = chroot.tree.path
+    open_to_it = (chroot.tree.path, around.directory, around.cache)
     try:
         command.run(
-            *(sys.executable, "-m", "fuel_image.tree.outside", tree / "dev", around.directory, tree, around.cache),
+            *(sys.executable, "-m", "fuel_image.tree.outside", *map(os.path.realpath, open_to_it)),
             "--",
             *argv,
             doing=doing,
@@ -209,7 +217,8 @@ def _start(
         )
     except CommandError as error:
         if error.exit_code_of_command is None:
-            raise BuildError(f"{doing}: it took more than {chroot.limit_seconds:.0f} seconds") from error
+            message = f"{doing}: it took more than {chroot.limit_seconds:.0f} seconds"
+            raise CommandError(message, advice=_TOO_LONG, tail=error.tail, running=error.running) from error
         raise
 
 

@@ -90,8 +90,8 @@ class Tree:
         found = self._lstat(inside)
         return found is not None and stat.S_ISDIR(found.st_mode)
 
-    def is_executable(self, inside: str) -> bool:
-        """Tell whether root may run the file at *inside*; links are followed inside the tree."""
+    def leads_to_file(self, inside: str, *, executable: bool = False) -> bool:
+        """Tell whether there is a file at *inside*, be it by way of links in the tree; an *executable* one if asked."""
         root = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             descriptor = kernel.open_in_root(root, inside, os.O_PATH)
@@ -101,7 +101,7 @@ class Tree:
             os.close(root)
         mode = os.fstat(descriptor).st_mode
         os.close(descriptor)
-        return stat.S_ISREG(mode) and bool(mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+        return stat.S_ISREG(mode) and (not executable or bool(mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)))
 
     @contextmanager
     def reading(self, inside: str) -> Iterator[BinaryIO]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fuel_image.elements import asked
-from fuel_image.errors import RequestError
+from fuel_image.errors import BuildError, RequestError, redact
 
 from .making import written
 
@@ -111,3 +112,25 @@ def test_variables_are_an_input_of_every_phase(tmp_path: Path) -> None:
     chosen = asked.typed(wanted)
     assert chosen.inputs("root") != asked.typed({**wanted, "environment": {"DIB_X": "other"}}).inputs("root")
     assert "planted" not in repr(chosen) and "planted" not in str(chosen.inputs("root"))
+
+
+@pytest.mark.parametrize("name", ["element-deps", "odd", "static/odd"])
+def test_pipes_are_not_waited_for(name: str, tmp_path: Path) -> None:
+    written(tmp_path, {**SYSTEM, "*a/static/x": "1"})
+    os.mkfifo(tmp_path / "a" / name)
+    (said,) = problems(document(tmp_path, "a", "debian-minimal"))
+    assert "is neither a file nor a directory" in said or "element-deps is no file" in said
+
+
+def test_an_element_that_changes_meanwhile(tmp_path: Path) -> None:
+    chosen = asked.typed(document(written(tmp_path, SYSTEM), "debian-minimal"))
+    chosen.check_unchanged("root")
+    written(tmp_path, {"*debian-minimal/root.d/10-a": "other"})
+    with pytest.raises(BuildError, match="debian-minimal changed meanwhile"):
+        chosen.check_unchanged("root")
+
+
+def test_what_is_secret_by_its_name_is_shown_nowhere(tmp_path: Path) -> None:
+    variables = {"DIB_DEV_USER_PASSWORD": "hid-den-1", "DIB_PLAIN": "sho-wn-22", "DIB_SHORT_TOKEN": "abc"}
+    asked.typed(document(written(tmp_path, SYSTEM), "debian-minimal", environment=variables))
+    assert redact("hid-den-1 sho-wn-22 abc") == "*** sho-wn-22 abc"

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,12 @@ def typed(document: Mapping[str, Any]) -> Chosen:
     try:
         there = library([*(Path(one) for one in document.get("elements_path", ())), OWN])
         elements = resolved(wanted, there)
+        found = list(shared_twice(elements))
+        digests = tuple(_files_digest(one.directory) for one in elements)
     except ElementsError as error:
         raise RequestError([Problem("$.elements", str(one)) for one in error.problems]) from None
-    found = list(shared_twice(elements))
+    except OSError as error:
+        raise RequestError([Problem("$.elements", f"reading {error.filename}: {error.strerror}")]) from None
     system = systems.system_of(elements)
     suite = SUITES.get(document["codename"])
     if system is None:
@@ -112,19 +115,7 @@ def typed(document: Mapping[str, Any]) -> Chosen:
         raise RequestError([Problem("$.elements", str(one)) for one in found])
     variables = tuple(sorted(document.get("environment", {}).items()))
     hide(value for name, value in variables if _SECRET.search(name))
-    return Chosen(elements, variables, system.packages, _digests(elements), _slow_digest(variables))
-
-
-def _digests(elements: Sequence[Element]) -> tuple[str, ...]:
-    problems, digests = [], []
-    for one in elements:
-        try:
-            digests.append(_files_digest(one.directory))
-        except (OSError, ElementsError) as error:
-            problems.append(Problem("$.elements", f"reading {one.name}: {error}"))
-    if problems:
-        raise RequestError(problems)
-    return tuple(digests)
+    return Chosen(elements, variables, system.packages, digests, _slow_digest(variables))
 
 
 def _files_digest(directory: Path) -> str:

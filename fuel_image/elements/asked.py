@@ -33,7 +33,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Chosen:
     """The *elements* of an image, each behind those that it needs, and the variables that its hooks are given.
 
-    *packages* are what the element that is the operating system brings by itself.
+    *packages* are what the element that is the operating system brings by itself; *digests* are, of each element, that
+    of all its files.
     """
 
     elements: tuple[Element, ...] = ()
@@ -41,7 +42,6 @@ class Chosen:
     packages: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
     environment_digest: str = ""
-    """Of each element, that of every file of it."""
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -127,11 +127,17 @@ def _files_digest(directory: Path) -> str:
         if path.is_symlink() and path.parent != directory:
             running.update(os.fsencode(os.readlink(path)) + b"\0")
         elif path.is_file():
-            with path.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    running.update(chunk)
+            running.update(_content_digest(path))
         running.update(b"\0")
     return running.hexdigest()
+
+
+def _content_digest(path: Path) -> bytes:
+    content = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            content.update(chunk)
+    return content.digest()
 
 
 def _slow_digest(environment: tuple[tuple[str, str], ...]) -> str:

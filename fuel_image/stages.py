@@ -201,11 +201,12 @@ def _after_phase(means: Means, below: Stage, phase: Phase) -> Iterator[Stage]:
         proxies=request.proxies,
         directory=means.work / "hooks" / phase.name,
         cache=means.elements,
+        shell=means.shell,
     )
 
     def make(tree: Tree) -> Mapping[str, Any]:
         means.fetch("Fetching packages", ())
-        with means.inside(tree) as inside:
+        with dataclasses.replace(means, shell=False).inside(tree) as inside:  # a hook opens its own
             if phase == request.chosen.phases[0]:
                 sources.write(tree, sources_of, means.fetcher.is_direct)
             phases.gather(tree, request.chosen.new_in_phase(phase.name))

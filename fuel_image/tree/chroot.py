@@ -81,7 +81,7 @@ class Chroot:
 
         try:
             return run(
-                *(sys.executable, "-m", "fuel_image.tree.inside", *([NETWORK] if self.network else [])),
+                *(sys.executable, "-m", "fuel_image.tree.inside", *self._network()),
                 self.tree.path,
                 *argv,
                 doing=doing,
@@ -101,7 +101,11 @@ class Chroot:
         # Debian's bash shows debian_chroot in its prompt, other shells PS1.
         prompt = {"debian_chroot": "tree", "PS1": "(tree)# "}
         environment = {**self._environment(), "TERM": os.environ.get("TERM", "dumb"), **prompt}
-        interactive(sys.executable, "-m", "fuel_image.tree.inside", self.tree.path, shell, "-i", env=environment)
+        start = ("-m", "fuel_image.tree.inside", *self._network())
+        interactive(sys.executable, *start, self.tree.path, shell, "-i", env=environment)
+
+    def _network(self) -> tuple[str, ...]:
+        return (NETWORK,) if self.network else ()
 
     def _environment(self) -> dict[str, str]:
         environment = {**_ENVIRONMENT, **self.environment, "PYTHONPATH": PACKAGE_PARENT}

@@ -32,6 +32,7 @@ from fuel_image.host import command, kernel
 from fuel_image.host.mounts import bound
 from fuel_image.progress import step
 from fuel_image.request import Proxies
+from fuel_image.tree import shell
 from fuel_image.tree.apt import ENVIRONMENT as CLOSED_APT
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.root import Tree
@@ -47,6 +48,7 @@ _LIBRARY = Path(__file__).parent.parent / "elements/lib"
 _PROGRAMS = "bin"
 _PYTHON = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n'
 _PATH_INSIDE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_ADVICE = "the lines above are its last; --shell opens a shell in the tree as it was then"
 _TOO_LONG = "see what it waits for, or raise script_limit in the site's configuration"
 _NOT_KEPT = ("_", "PWD", "OLDPWD", "SHLVL", "LD_PRELOAD")
 _READER = """\
@@ -62,7 +64,10 @@ env -0 > "$1"
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What hooks work with: *directory* is theirs on the host, *cache* outlives the build."""
+    """What hooks work with: *directory* is theirs on the host, *cache* outlives the build.
+
+    With *shell* one that fails opens a shell in the tree, with its variables and the network.
+    """
 
     chosen: Chosen
     arch: str
@@ -71,6 +76,7 @@ class Surroundings:
     proxies: Proxies
     directory: Path
     cache: Path
+    shell: bool
 
 
 def gather(tree: Tree, elements: Sequence[Element]) -> None:
@@ -197,12 +203,18 @@ def _read(chroot: Chroot, phase: Phase, around: Surroundings, given: Mapping[str
 def _start(
     chroot: Chroot, phase: Phase, around: Surroundings, argv: Sequence[str], doing: str, variables: Mapping[str, str]
 ) -> None:
-    advice = "the lines above are its last; --shell opens a shell in the tree as it was then"
-    if phase.inside:
-        own = {name: value for name, value in chroot.environment.items() if name not in CLOSED_APT}
-        inside = dataclasses.replace(chroot, environment={**own, **variables}, network=True)
-        inside.run(*argv, doing=doing, advice=advice)
-        return
+    own = {name: value for name, value in chroot.environment.items() if name not in CLOSED_APT}
+    inside = dataclasses.replace(chroot, environment={**own, **variables, "PATH": _PATH_INSIDE}, network=True)
+    with shell.offered(inside, wanted=around.shell):
+        if phase.inside:
+            inside.run(*argv, doing=doing, advice=_ADVICE)
+        else:
+            _start_outside(chroot, around, argv, doing, variables)
+
+
+def _start_outside(
+    chroot: Chroot, around: Surroundings, argv: Sequence[str], doing: str, variables: Mapping[str, str]
+) -> None:
     open_to_it = (chroot.tree.path, around.directory, around.cache)
     try:
         command.run(
@@ -213,7 +225,7 @@ def _start(
             env={**variables, "FUEL_IMAGE_PYTHONPATH": str(_LIBRARY / "python"), "PYTHONPATH": command.PACKAGE_PARENT},
             timeout_seconds=chroot.limit_seconds,
             label=argv[0],
-            advice=advice,
+            advice=_ADVICE,
         )
     except CommandError as error:
         if error.exit_code_of_command is None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from tests.unit.elements.making import written
@@ -17,6 +20,7 @@ from .conftest import Fuel, Request, metadata_of, sample
 from .images import ImageSet
 from .test_elements import elements as their_elements
 from .test_elements import their_python
+from .test_manual import PATIENCE_SECONDS, PROMPT
 
 __all__ = ["their_elements", "their_python"]
 
@@ -119,6 +123,25 @@ def test_a_hook_that_fails_is_named(fuel: Fuel, tmp_path: Path) -> None:
         assert "--shell" in said
         (tmp_path / f"elements/last/{phase}.d/50-breaks").unlink()
     assert list((tmp_path / "output").iterdir()) == []
+
+
+def test_a_shell_where_a_hook_failed(cache_dir: Path, tmp_path: Path) -> None:
+    """It has what the hook had: the variables, and the host's network."""
+    written(tmp_path / "elements", {**ELEMENTS, "*last/install.d/50-breaks": "#!/bin/sh\nexit 7\n"})
+    request = asked(tmp_path, "last", "base-of-all", environment={"DIB_MINE": "its own"})
+    arguments = ["-m", "fuel_image", "--shell", "--work-dir", f"{tmp_path}/work", "--cache-dir", str(cache_dir)]
+    child = pexpect.spawn(sys.executable, [*arguments, json.dumps(request)], timeout=PATIENCE_SECONDS, encoding="utf-8")
+    child.expect("50-breaks ended with exit code 7.*This is a shell in the tree")
+    child.expect(PROMPT)
+    child.sendline('echo "is-$DIB_MINE-$DISTRO_NAME"; ls -d /tmp/in_target.d/install.d; readlink /proc/self/ns/net')
+    child.expect("is-its own-debian")
+    child.expect("/tmp/in_target.d/install.d")
+    child.expect_exact(os.readlink("/proc/self/ns/net"))
+    child.sendline("exit 0")
+    child.expect("error: running install.d/50-breaks")
+    child.expect(pexpect.EOF)
+    child.wait()
+    assert child.exitstatus == 1
 
 
 def test_an_environment_that_fails_is_named(fuel: Fuel, tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ def tree(tmp_path: Path) -> Tree:
 def around(tmp_path: Path, *elements: Element, **environment: str) -> phases.Surroundings:
     chosen = Chosen(elements, tuple(environment.items()))
     proxies = Proxies((("http", "http://proxy.example.org:3128"),), ("10.0.0.1", "mirror.example.org"))
-    return phases.Surroundings(chosen, "amd64", "noble", "http://mirror", proxies, tmp_path / "own", tmp_path / "cache")
+    places = tmp_path / "own", tmp_path / "cache"
+    return phases.Surroundings(chosen, "amd64", "noble", "http://mirror", proxies, *places, shell=False)
 
 
 def test_lint_knows_what_hooks_are_given(tree: Tree, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fuel_image import portions
@@ -193,13 +195,14 @@ def bootable(means: Means, below: Stage, planned: PlannedDisk) -> Iterator[Layer
 def _after_phase(means: Means, below: Stage, phase: Phase) -> Iterator[Stage]:
     """Give the tree as the hooks of a phase leave it."""
     request, sources_of = means.plan.request, means.repositories
+    own = f"dib_{means.work.name}"  # elements make names of it that other builds must not have
     around = phases.Surroundings(
         chosen=request.chosen,
         arch=request.arch,
         codename=request.codename,
         mirror=sources.public(request.repositories[0]),
         proxies=request.proxies,
-        directory=means.work / "hooks" / phase.name,
+        directory=Path(os.path.realpath(means.work)) / phase.name / own,
         cache=means.elements,
         shell=means.shell,
     )

@@ -2,10 +2,10 @@
 
 Owns the closing of the host before an element's hook runs there: ``python -m fuel_image.tree.outside TREE DIRECTORY
 WRITABLE... -- PROGRAM ARGUMENT...`` enters PID, mount, IPC and UTS namespaces, makes everything read-only but TREE,
-DIRECTORY and the directories WRITABLE, shows the devices of the tree as those of the host, mounts proc and sys in the
-tree, lets what is written to /tmp vanish at the end, and runs the program in DIRECTORY. What the program mounts goes
-when it ends. All this keeps a hook from changing the host by mistake, which is how hooks do it; one that is out to do
-harm is root on the host, as it is with diskimage-builder. All paths are those that the kernel knows: without links.
+DIRECTORY and the directories WRITABLE, shows the tree at DIRECTORY/mnt with proc and sys, and its devices as those of
+the host, lets what is written to /tmp vanish at the end, and runs the program in DIRECTORY. What the program mounts
+goes when it ends. All this keeps a hook from changing the host by mistake, which is how hooks do it; one that is out to
+do harm is root on the host, as it is with diskimage-builder. All paths are those that the kernel knows: without links.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _FLAGS = {
 }
 _TMP = "/tmp"
 _SCRATCH = ".scratch"
+MOUNT_POINT = "mnt"
+"""Where in its directory a hook finds the tree."""
 _SOCKETS = ("/run/systemd/private", "/run/dbus/system_bus_socket", "/run/docker.sock")
 """By way of which a program asks a daemon to change the host."""
 _NOT_THERE = (errno.ENOENT, errno.EINVAL)
@@ -79,6 +81,8 @@ def _close(tree: str, directory: str, writable: Sequence[str]) -> None:
         if os.path.exists(socket):
             kernel.mount("/dev/null", socket, flags=kernel.MS_BIND)
     kernel.mount(f"{tree}/dev", "/dev", flags=kernel.MS_BIND | kernel.MS_REC)
+    os.makedirs(f"{directory}/{MOUNT_POINT}", exist_ok=True)
+    kernel.mount(tree, f"{directory}/{MOUNT_POINT}", flags=kernel.MS_BIND | kernel.MS_REC)
     _let_vanish(_TMP, f"{directory}/{_SCRATCH}", writable)
     os.chdir(directory)
     kernel.drop_capabilities(_REFUSED)

@@ -35,6 +35,7 @@ from fuel_image.request import Proxies
 from fuel_image.tree import shell
 from fuel_image.tree.apt import ENVIRONMENT as CLOSED_APT
 from fuel_image.tree.chroot import Chroot
+from fuel_image.tree.outside import MOUNT_POINT
 from fuel_image.tree.root import Tree
 
 HOOKS = "/tmp/in_target.d"
@@ -78,6 +79,11 @@ class Surroundings:
     cache: Path
     shell: bool
 
+    @property
+    def mount_point(self) -> Path:
+        """Where hooks on the host find the tree."""
+        return self.directory / MOUNT_POINT
+
 
 def gather(tree: Tree, elements: Sequence[Element]) -> None:
     """Put what *elements* bring beside what others have brought, each directory in that of the same name."""
@@ -104,7 +110,7 @@ def _copy(tree: Tree, path: Path, inside: str, mode: int) -> None:
 
 def run(chroot: Chroot, phase: Phase, around: Surroundings) -> None:
     """Run the hooks of a phase, in their order. Raises CommandError that names the hook and its element."""
-    hooks = _hooks(chroot.tree, phase, around.chosen.elements)
+    hooks = _hooks(chroot.tree, phase, around)
     if not hooks:
         return
     _prepare(around)
@@ -113,7 +119,7 @@ def run(chroot: Chroot, phase: Phase, around: Surroundings) -> None:
         if phase.inside:
             place = chroot.tree.path / HOOKS.lstrip("/")
             stack.enter_context(bound(place, place, kernel.MS_RDONLY | kernel.MS_NODEV | kernel.MS_NOSUID))
-        given = _given(chroot.tree, phase, around)
+        given = _given(phase, around)
         variables = _read(chroot, phase, around, given)
         for hook in hooks:
             doing = f"running {phase.name}.d/{hook.name} of the element {hook.element or 'that made it'}"
@@ -170,10 +176,10 @@ def leave(tree: Tree, chosen: Chosen) -> None:
                 tree.remove(f"/usr/local/bin/{program.name}")
 
 
-def _hooks(tree: Tree, phase: Phase, elements: Sequence[Element]) -> list[Hook]:
+def _hooks(tree: Tree, phase: Phase, around: Surroundings) -> list[Hook]:
     """Return what runs: hooks of the elements, and what hooks of earlier phases have put beside them."""
-    found = []
-    top = tree.path if not phase.inside else Path("/")
+    found, elements = [], around.chosen.elements
+    top = Path("/") if phase.inside else around.mount_point
     for name in tree.names(f"{HOOKS}/{phase.name}.d"):
         inside = f"{HOOKS}/{phase.name}.d/{name}"
         owners = [one.name for one in elements if (one.directory / f"{phase.name}.d" / name).exists()]
@@ -185,7 +191,7 @@ def _hooks(tree: Tree, phase: Phase, elements: Sequence[Element]) -> list[Hook]:
 
 def _read(chroot: Chroot, phase: Phase, around: Surroundings, given: Mapping[str, str]) -> dict[str, str]:
     """Let bash read the files of environment.d, where the hooks run; return the variables as they are then."""
-    top = Path("/") if phase.inside else chroot.tree.path
+    top = Path("/") if phase.inside else around.mount_point
     directory = f"{HOOKS}/{ENVIRONMENT}.d"
     files = [Hook("", ENVIRONMENT, top / directory.lstrip("/") / name) for name in chroot.tree.names(directory)]
     files = [one for one in files if chroot.tree.leads_to_file(f"{directory}/{one.name}") and not name_objection(one)]
@@ -234,7 +240,7 @@ def _start_outside(
         raise
 
 
-def _given(tree: Tree, phase: Phase, around: Surroundings) -> dict[str, str]:
+def _given(phase: Phase, around: Surroundings) -> dict[str, str]:
     """Return the variables that hooks of a phase are given."""
     elements = around.chosen.elements
     paths = {one.name: str(one.directory) for one in elements}
@@ -253,9 +259,9 @@ def _given(tree: Tree, phase: Phase, around: Surroundings) -> dict[str, str]:
         "BASH_FUNC_get_image_element_array%%": f'() {{  echo "{array} "\n}}',
         "BASH_FUNC_die%%": '() {  echo "ERROR: $*" >&2;\n exit 1\n}',
         "ELEMENTS_PATH": ":".join(dict.fromkeys(str(one.directory.parent) for one in elements)),
-        "TMP_MOUNT_PATH": str(tree.path),
-        "TMP_BUILD_DIR": str(tree.path.parent),
-        "TMP_HOOKS_PATH": f"{tree.path}{HOOKS}",
+        "TMP_MOUNT_PATH": str(around.mount_point),
+        "TMP_BUILD_DIR": str(around.directory),
+        "TMP_HOOKS_PATH": f"{around.mount_point}{HOOKS}",
         "TMP_IMAGE_DIR": str(around.directory),
         "_LIB": str(_LIBRARY),
         "DIB_ARGS": "",
@@ -281,5 +287,5 @@ def _given(tree: Tree, phase: Phase, around: Surroundings) -> dict[str, str]:
         **dict(around.chosen.environment),
     }
     if phase.name in ("root", "cleanup"):
-        given["TARGET_ROOT"] = str(tree.path)
+        given["TARGET_ROOT"] = str(around.mount_point)
     return given

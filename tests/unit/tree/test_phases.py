@@ -32,18 +32,18 @@ def around(tmp_path: Path, *elements: Element, **environment: str) -> phases.Sur
     return phases.Surroundings(chosen, "amd64", "noble", "http://mirror", proxies, *places, shell=False)
 
 
-def test_lint_knows_what_hooks_are_given(tree: Tree, tmp_path: Path) -> None:
-    given = phases._given(tree, PHASES[0], around(tmp_path))
+def test_lint_knows_what_hooks_are_given(tmp_path: Path) -> None:
+    given = phases._given(PHASES[0], around(tmp_path))
     assert {name for name in given if name.startswith("DIB_")} == lint.GIVEN - {"DIB_INIT_SYSTEM"}
 
 
-def test_the_root_is_named_in_two_phases(tree: Tree, tmp_path: Path) -> None:
-    named = [phase.name for phase in PHASES if "TARGET_ROOT" in phases._given(tree, phase, around(tmp_path))]
+def test_the_root_is_named_in_two_phases(tmp_path: Path) -> None:
+    named = [phase.name for phase in PHASES if "TARGET_ROOT" in phases._given(phase, around(tmp_path))]
     assert named == ["root", "cleanup"]
 
 
-def test_variables_of_the_request_win(tree: Tree, tmp_path: Path) -> None:
-    given = phases._given(tree, PHASES[1], around(tmp_path, Element("a", Path("/e/a")), DIB_RELEASE="other"))
+def test_variables_of_the_request_win(tmp_path: Path) -> None:
+    given = phases._given(PHASES[1], around(tmp_path, Element("a", Path("/e/a")), DIB_RELEASE="other"))
     assert given["DIB_RELEASE"] == "other"
     assert (given["http_proxy"], given["no_proxy"]) == ("http://proxy.example.org:3128", "10.0.0.1,mirror.example.org")
     assert given["BASH_FUNC_get_image_element_array%%"] == '() {  echo "[a]=/e/a "\n}'

@@ -103,6 +103,7 @@ def typed(document: Mapping[str, Any]) -> Chosen:
         raise RequestError([Problem("$.elements", str(one)) for one in error.problems]) from None
     except OSError as error:
         raise RequestError([Problem("$.elements", f"reading {error.filename}: {error.strerror}")]) from None
+    found += [Problem(one.name, systems.REFUSED[one.name]) for one in elements if one.name in systems.REFUSED]
     system = systems.system_of(elements)
     suite = SUITES.get(document["codename"])
     if system is None:

@@ -40,6 +40,13 @@ What they do besides, on which hooks of later phases rely, is what is run in the
 """
 
 
+REFUSED = {
+    "bootloader": "puts a boot loader on a block device; leave it out, and vm with it, and ask for disks",
+    "ramdisk-base": "makes a RAM disk of a tree; leave it out and ask for initramfs",
+}
+"""Elements that would need what is not there, and what to do instead."""
+
+
 def system_of(elements: Sequence[Element]) -> System | None:
     """Return the operating system among *elements*, if it is one that we know."""
     return next((SYSTEMS[one.name] for one in elements if one.name in SYSTEMS), None)

@@ -62,6 +62,12 @@ def test_other_systems_are_refused(tmp_path: Path) -> None:
     assert "provided by another element than debian-minimal, ubuntu-minimal" in said
 
 
+def test_what_takes_a_block_device_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, {**SYSTEM, "vm/element-deps": "bootloader\n", "bootloader/README.rst": ""})
+    (said,) = problems(document(tmp_path, "vm", "debian-minimal"))
+    assert said.startswith("$.elements: bootloader: puts a boot loader on a block device; leave it out, and vm with it")
+
+
 def test_two_that_bring_the_same_file(tmp_path: Path) -> None:
     written(tmp_path, {**SYSTEM, "a/install.d/10-x": "", "b/install.d/10-x": ""})
     (said,) = problems(document(tmp_path, "a", "b", "debian-minimal"))

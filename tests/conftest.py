@@ -13,7 +13,17 @@ _unexpected: list[str] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--thorough", action="store_true", help="try the longest of tests/torture, too: hours")
+    parser.addoption("--thorough", action="store_true", help="try the longest tests, too: hours for those of torture")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes long last, or leave it out unless --thorough asks for it."""
+    long = [item for item in items if item.get_closest_marker("thorough")]
+    items[:] = [item for item in items if item not in long]
+    if config.getoption("--thorough"):
+        items += long
+    else:
+        config.hook.pytest_deselected(items=long)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

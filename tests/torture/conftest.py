@@ -62,17 +62,9 @@ def places(ground: Ground, warm: Sequence[str]) -> list[str]:
     return [*found, *(place for place in warm if place not in found)]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Note what each test promises, and put what takes long last, or leave it out unless --thorough asks for it."""
-    long = []
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Note what each test promises."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             section, promise = promise_of(item)
             item.user_properties += [("section", section), ("promise", promise)]
-            if item.get_closest_marker("thorough"):
-                long.append(item)
-    items[:] = [item for item in items if item not in long]
-    if config.getoption("--thorough"):
-        items += long
-    else:
-        config.hook.pytest_deselected(items=long)

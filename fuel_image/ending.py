@@ -46,10 +46,11 @@ def guarded(body: Callable[[], int]) -> int:
         return body()
     except BrokenPipeError:
         return errors.EXIT_FAILED
-    except Interrupted as error:
+    except (Interrupted, KeyboardInterrupt) as error:  # the latter before signals are ours
         LOG.debug("%s", traceback.format_exc())
-        LOG.error("%s", error)
-        return error.exit_code
+        interrupted = error if isinstance(error, Interrupted) else Interrupted(signal.SIGINT)
+        LOG.error("%s", interrupted)
+        return interrupted.exit_code
     except FuelImageError as error:
         LOG.debug("%s", traceback.format_exc())
         LOG.error("%s%s", error, _lack_of_memory(memory.programs_killed() - killed_before))
@@ -61,8 +62,6 @@ def guarded(body: Callable[[], int]) -> int:
         place = f" {error.filename}" if error.filename else ""
         LOG.error("writing%s: %s\n  what to do: %s", place, error.strerror, _ADVICE[error.errno])
         return errors.EXIT_HOST_UNABLE
-    except KeyboardInterrupt:
-        return Interrupted(signal.SIGINT).exit_code
     except Exception as error:  # noqa: BLE001  (a defect of ours must still be one clear message)
         return _defect(error)
 

@@ -84,7 +84,8 @@ def appearing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.replace(file.name, path)
         except BaseException:
-            os.unlink(file.name)
+            with contextlib.suppress(FileNotFoundError):  # a signal may come when it has its name already
+                os.unlink(file.name)
             raise
 
 

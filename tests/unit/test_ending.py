@@ -54,6 +54,14 @@ def test_programs_killed_meanwhile(
     assert ("unexpected end of file\n  meanwhile the kernel ended a program for lack of memory" in caplog.text) == said
 
 
+def test_ctrl_c_is_told_however_early(caplog: pytest.LogCaptureFixture) -> None:
+    def body() -> int:
+        raise KeyboardInterrupt
+
+    assert ending.guarded(body) == 130
+    assert "interrupted by signal 2" in caplog.text
+
+
 def test_any_other_error_is_a_defect_of_ours(caplog: pytest.LogCaptureFixture) -> None:
     def body() -> int:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))

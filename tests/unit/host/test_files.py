@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fuel_image.errors import Interrupted
 from fuel_image.host.files import appearing, held, keep_newest, locked
 
 from ..conftest import AfterNextLock
@@ -65,3 +66,16 @@ def test_the_newest_are_kept(tmp_path: Path) -> None:
     keep_newest(tmp_path, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     keep_newest(tmp_path / "missing", 2)
+
+
+def test_a_signal_when_a_file_has_its_name_is_no_defect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = os.replace
+
+    def interrupted(source: str, target: Path) -> None:
+        replace(source, target)
+        raise Interrupted(15)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(Interrupted), appearing(tmp_path / "file") as file:
+        file.write(b"whole")
+    assert os.listdir(tmp_path) == ["file"]

@@ -37,11 +37,12 @@ from fuel_image.tree.apt import ENVIRONMENT as CLOSED_APT
 from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.outside import MOUNT_POINT
 from fuel_image.tree.root import Tree
+from fuel_image.tree.scripts import RESOLV_CONF, host_s_resolv_conf
 
 HOOKS = "/tmp/in_target.d"
 """Where hooks find what elements bring (a name that they rely on)."""
 _READ = "/run/variables"
-_RESOLV_CONF, _ORIGINAL = "/etc/resolv.conf", "/etc/resolv.conf.ORIG"
+_ORIGINAL = f"{RESOLV_CONF}.ORIG"
 _HELPING = ("package-installs", "pkg-map", "dpkg", "svc-map")
 _HELPERS = ("/usr/share/pkg-map", "/usr/share/svc-map", "/usr/local/bin/dib-init-system")
 """Elements whose programs in /usr/local/bin, and files which, are of use to hooks alone; theirs stay in the image."""
@@ -149,25 +150,19 @@ def _resolving(tree: Tree) -> Iterator[None]:
 
     What it had is kept at a name by which hooks know it: what they put there is the image's in the end.
     """
-    if tree.exists(_RESOLV_CONF) and not tree.exists(_ORIGINAL):
-        tree.move(_RESOLV_CONF, _ORIGINAL)
-    if tree.exists(_RESOLV_CONF):
+    if tree.exists(RESOLV_CONF) and not tree.exists(_ORIGINAL):
+        tree.move(RESOLV_CONF, _ORIGINAL)
+    if tree.exists(RESOLV_CONF):
         yield
         return
-    host_s = Path(_RESOLV_CONF)
-    text = host_s.read_text(encoding="utf-8", errors="surrogateescape") if host_s.exists() else ""
-    tree.write(_RESOLV_CONF, text)
-    try:
+    with host_s_resolv_conf(tree):
         yield
-    finally:
-        if tree.is_file(_RESOLV_CONF) and tree.read(_RESOLV_CONF) == text:
-            tree.remove(_RESOLV_CONF)
 
 
 def leave(tree: Tree, chosen: Chosen) -> None:
     """Remove what only the phases needed: the hooks, the programs that help them, and the name of resolv.conf."""
-    if not tree.exists(_RESOLV_CONF) and tree.exists(_ORIGINAL):
-        tree.move(_ORIGINAL, _RESOLV_CONF)
+    if not tree.exists(RESOLV_CONF) and tree.exists(_ORIGINAL):
+        tree.move(_ORIGINAL, RESOLV_CONF)
     for path in (_ORIGINAL, HOOKS, *_HELPERS):
         tree.remove(path)
     for element in chosen.elements:

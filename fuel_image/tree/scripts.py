@@ -22,7 +22,7 @@ from fuel_image.tree.chroot import Chroot
 from fuel_image.tree.root import Tree
 
 _DIRECTORY = "/run/customisation"
-_RESOLV_CONF = "/etc/resolv.conf"
+RESOLV_CONF = "/etc/resolv.conf"
 _SET_ASIDE = "/etc/.resolv.conf.set-aside"
 
 
@@ -60,17 +60,26 @@ def _run(chroot: Chroot, path: str, script: Script) -> None:
 @contextmanager
 def _resolving(tree: Tree) -> Iterator[None]:
     """Give the tree the host's resolv.conf for the length of the block; another that is made meanwhile stays."""
-    host_s = Path(_RESOLV_CONF)
-    text = host_s.read_text(encoding="utf-8", errors="surrogateescape") if host_s.exists() else ""
-    was_there = tree.exists(_RESOLV_CONF)
+    was_there = tree.exists(RESOLV_CONF)
     if was_there:
-        tree.move(_RESOLV_CONF, _SET_ASIDE)
-    tree.write(_RESOLV_CONF, text)
+        tree.move(RESOLV_CONF, _SET_ASIDE)
+    try:
+        with host_s_resolv_conf(tree):
+            yield
+    finally:
+        if was_there and not tree.exists(RESOLV_CONF):
+            tree.move(_SET_ASIDE, RESOLV_CONF)
+        tree.remove(_SET_ASIDE)
+
+
+@contextmanager
+def host_s_resolv_conf(tree: Tree) -> Iterator[None]:
+    """Give the tree, which has none, the host's resolv.conf for the length of the block; what replaces it stays."""
+    host_s = Path(RESOLV_CONF)
+    text = host_s.read_text(encoding="utf-8", errors="surrogateescape") if host_s.exists() else ""
+    tree.write(RESOLV_CONF, text)
     try:
         yield
     finally:
-        if tree.is_file(_RESOLV_CONF) and tree.read(_RESOLV_CONF) == text:
-            tree.remove(_RESOLV_CONF)
-            if was_there:
-                tree.move(_SET_ASIDE, _RESOLV_CONF)
-        tree.remove(_SET_ASIDE)
+        if tree.is_file(RESOLV_CONF) and tree.read(RESOLV_CONF) == text:
+            tree.remove(RESOLV_CONF)

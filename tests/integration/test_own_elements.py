@@ -104,4 +104,4 @@ def test_what_they_are_not_told(name: str, variables: dict[str, str], said: str,
     written(tmp_path / "elements", system)
     ended = fuel(asked(tmp_path, "debian-minimal", name, environment=variables), expect=1)
     assert f"running post-install.d/50-{name} of the element {name}: " in ended.stderr
-    assert f"    | {said}" in ended.stderr or said in ended.stderr
+    assert f"    | {said}" in ended.stderr or f"    | DIB_HOSTS: {said}" in ended.stderr
